@@ -1,0 +1,19 @@
+"""`python -m extractors <verb>`: every job of stage 1."""
+
+from __future__ import annotations
+
+import sys
+
+from extractors.console import run
+
+VERBS = {
+    "manifest": "list the utterances of a corpus, kept and rejected",
+    "text": "encode the transcripts of one session",
+    "speech": "encode the speech of one session",
+    "video": "find and encode the faces of one session",
+    "pack": "join the shards of a modality to one feature store",
+    "demo-corpus": "build the synthetic demo corpus and its small encoders",
+}
+
+if __name__ == "__main__":
+    sys.exit(run("extractors", VERBS))

@@ -1,0 +1,49 @@
+"""Command line of both packages: `python -m <package> <verb>`, one module a verb, errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any, TypeVar
+
+from extractors.files import UserError
+
+Item = TypeVar("Item")
+LOG = logging.getLogger("cmarr")
+
+
+def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> Iterable[Item]:
+    """`items`, with a bar (count, rate, time left) on stderr; in a log file a line every 10 seconds."""
+    from tqdm import tqdm
+
+    terminal = sys.stderr.isatty()
+    bar: Iterable[Item] = tqdm(items, desc=what, unit=unit, total=total, mininterval=0.2 if terminal else 10)
+    return bar
+
+
+def run(package: str, verbs: Mapping[str, str], argv: list[str] | None = None) -> int:
+    """Exit code of one verb: 0, 1 for a UserError (shown as one line), 2 for a wrong command line.
+
+    `verbs` maps each verb to its one-sentence help. The verb's module `<package>.<verb>` (dashes become
+    underscores) has `add_arguments(parser)` and `main(args)` and is imported only when the verb is asked for.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog=f"python -m {package}", description=sys.modules[package].__doc__)
+    commands = parser.add_subparsers(dest="verb", metavar="verb", required=True)
+    modules: dict[str, Any] = {}
+    for verb, help_text in verbs.items():
+        command = commands.add_parser(verb, help=help_text, description=help_text)
+        if verb in argv[:1]:
+            modules[verb] = import_module(f"{package}.{verb.replace('-', '_')}")
+            modules[verb].add_arguments(command)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    try:
+        modules[args.verb].main(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

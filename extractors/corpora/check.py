@@ -1,0 +1,76 @@
+"""Comparing what was found in a corpus folder with what is known about the release."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Counts = Mapping[str, Mapping[str, int]]
+"""group (`class`, `speaker`, ...) to key (`angry`, `1F`, ...) to number of utterances"""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Figures of a complete release."""
+
+    lists: Mapping[str, tuple[int, str]]
+    """name of a list of lines to their number and digest"""
+    counts: Counts
+    utterances: str
+    """the list that counts labelled utterances"""
+
+
+def digest(lines: Iterable[str]) -> str:
+    """Hexadecimal SHA-256 of the UTF-8 lines, sorted bytewise and joined by LF without a last one."""
+    return hashlib.sha256(b"\n".join(sorted(line.encode() for line in lines))).hexdigest()
+
+
+def tally(keys: Iterable[str]) -> dict[str, int]:
+    """How often each key occurs, in the order of the keys."""
+    return dict(sorted(Counter(keys).items()))
+
+
+def compare(lists: Mapping[str, Sequence[str]], counts: Counts, known: Known) -> dict[str, Any]:
+    """Content of check.json.
+
+    `status` is `matches` when every list has its known digest; `not a release` when none has and there are fewer
+    than half as many utterances; else `differs`, and `differences` says in words where the counts deviate, or which
+    list has as many lines as the release but others.
+    """
+    digests = {name: digest(lines) for name, lines in lists.items()}
+    equal = [digests[name] == value for name, (_, value) in known.lists.items()]
+    if all(equal):
+        status = "matches"
+    elif not any(equal) and 2 * len(lists[known.utterances]) < known.lists[known.utterances][0]:
+        status = "not a release"
+    else:
+        status = "differs"
+    where = differences(counts, known.counts)
+    where += [
+        f"list of {name}: {size} lines as in the release, but not the same ones"
+        for name, (size, value) in known.lists.items()
+        if len(lists[name]) == size and digests[name] != value
+    ]
+    return {
+        "status": status,
+        "differences": where if status == "differs" else [],
+        "lists": {
+            name: {"found": len(lists[name]), "known": size, "sha256": digests[name], "known_sha256": value}
+            for name, (size, value) in known.lists.items()
+        },
+        "found": counts,
+        "known": known.counts,
+    }
+
+
+def differences(found: Counts, known: Counts) -> list[str]:
+    """A line for every count that is not the known one."""
+    return [
+        f"{group} {key}: {found[group].get(key, 0)} instead of {known[group].get(key, 0)}"
+        for group in known
+        for key in sorted(found[group].keys() | known[group].keys())
+        if found[group].get(key, 0) != known[group].get(key, 0)
+    ]

@@ -1,0 +1,166 @@
+"""Feature stores: one HDF5 file of ragged sequences, the only format that the two stages share.
+
+Layout (format 1): `values` (sum of lengths, dim) float32, contiguous; `offsets` (N + 1) int64; `ids` (N) UTF-8;
+`valid` (sum of lengths) bool, false where a frame has no measurement (its values are zeros); `checksums` (N) uint32,
+CRC-32 of each utterance's values and valid bytes. Attributes: whatever the writer records (encoder, weights hash,
+settings, origin, manifest hash, versions) plus `format`, `seal` (CRC-32 of ids, offsets and all other attributes) and,
+written last, `complete`. A length of 0 means that nothing could be extracted; the reason is in the attribute `problems`
+(JSON, id to reason). The same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.files import UserError, publish
+
+FORMAT = 1
+LIBVER = ("v110", "v110")  # the first HDF5 version whose object headers carry checksums
+DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError)  # what h5py makes of a damaged file
+Attributes = Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Features of one utterance: `values` (time, dim) float32 and `valid` (time,) bool."""
+
+    values: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+def checksum(item: Frames) -> int:
+    """CRC-32 over the value bytes followed by the valid bytes."""
+    return zlib.crc32(item.valid.tobytes(), zlib.crc32(item.values.tobytes()))
+
+
+def write_store(
+    path: Path,
+    dim: int,
+    items: Iterable[tuple[str, Frames]],
+    lengths: Sequence[int],
+    problems: Mapping[str, str],
+    attributes: Attributes,
+) -> None:
+    """Publish a store; `items` come one at a time, so memory holds a single utterance.
+
+    `lengths` are the frame counts of `items`, in order; ValueError when they disagree, an id comes twice, a value is
+    not finite, or an array is not of the type that is stored.
+    """
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    ids: list[str] = []
+    checksums = np.zeros(len(lengths), np.uint32)
+    with publish(path) as draft, h5py.File(draft, "w", libver=LIBVER) as file:
+        values = file.create_dataset("values", (int(offsets[-1]), dim), np.float32)
+        valid = file.create_dataset("valid", (int(offsets[-1]),), np.bool_)
+        for row, (name, item) in enumerate(items):
+            if row == len(lengths):
+                raise ValueError(f"{name}: more items than the {len(lengths)} lengths")
+            _check(name, item, (lengths[row], dim))
+            ids.append(name)
+            checksums[row] = checksum(item)
+            if lengths[row]:
+                values[offsets[row] : offsets[row + 1]] = item.values
+                valid[offsets[row] : offsets[row + 1]] = item.valid
+        if len(ids) != len(lengths) or len(set(ids)) != len(ids):
+            raise ValueError(f"{len(ids)} items ({len(set(ids))} distinct ids) for {len(lengths)} lengths")
+        file["offsets"] = offsets
+        file["checksums"] = checksums
+        file.create_dataset("ids", data=np.array(ids, dtype=object), dtype=h5py.string_dtype())
+        notes = {**attributes, "format": FORMAT, "problems": json.dumps(dict(problems))}
+        file.attrs.update({**notes, "seal": _seal(ids, offsets, notes)})
+        file.flush()
+        file.attrs["complete"] = True
+
+
+def _check(name: str, item: Frames, shape: tuple[int, int]) -> None:
+    if item.values.shape != shape or item.valid.shape != shape[:1]:
+        raise ValueError(f"{name}: expected {shape}, got {item.values.shape} and {item.valid.shape}")
+    if item.values.dtype != np.float32 or item.valid.dtype != np.bool_:
+        raise ValueError(f"{name}: expected float32 and bool, got {item.values.dtype} and {item.valid.dtype}")
+    if not np.isfinite(item.values).all():
+        raise ValueError(f"{name}: features are not finite")
+
+
+def _seal(ids: Sequence[str], offsets: NDArray[np.int64], attributes: Mapping[str, Any]) -> int:
+    notes = {key: value.item() if isinstance(value, np.generic) else value for key, value in attributes.items()}
+    return zlib.crc32(json.dumps([list(ids), notes], sort_keys=True).encode(), zlib.crc32(offsets.tobytes()))
+
+
+class FeatureStore:
+    """An open store, to be used in a `with` block; UserError when the file is missing, unfinished, foreign or damaged.
+
+    `ids`, `dim`, `attributes`, `problems` (id to reason) and `offsets` are read at once, features when asked for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = h5py.File(path, "r", locking=False)
+        except OSError as error:
+            raise UserError(f"{path}: not a readable feature store ({error}); delete it and run again") from error
+        try:
+            self._read_index()
+        except (*DAMAGE, UserError) as error:
+            self._file.close()
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{path}: damaged ({error}); delete it and run again") from error
+
+    def _read_index(self) -> None:
+        attributes: dict[str, Any] = dict(self._file.attrs)
+        if not attributes.pop("complete", False) or attributes.get("format") != FORMAT:
+            raise UserError(f"{self.path}: unfinished, or not in store format {FORMAT}; delete it and run again")
+        seal = attributes.pop("seal")
+        self.attributes = attributes
+        self.problems: dict[str, str] = json.loads(attributes["problems"])
+        self.ids: list[str] = [name.decode() for name in self._file["ids"][:]]
+        self.offsets: NDArray[np.int64] = self._file["offsets"][:]
+        self._values, self._valid = self._file["values"], self._file["valid"]
+        self.dim = int(self._values.shape[1])
+        self._rows = {name: row for row, name in enumerate(self.ids)}
+        self._checksums = self._file["checksums"][:]
+        if seal != _seal(self.ids, self.offsets, attributes):
+            raise ValueError("checksum of ids and attributes differs")
+
+    def __enter__(self) -> FeatureStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def length(self, name: str) -> int:
+        """Number of frames of an utterance."""
+        row = self._row(name)
+        return int(self.offsets[row + 1] - self.offsets[row])
+
+    def __getitem__(self, name: str) -> Frames:
+        """Features of one utterance; UserError when they do not match their checksum."""
+        row = self._row(name)
+        span = slice(self.offsets[row], self.offsets[row + 1])
+        try:
+            item = Frames(self._values[span], self._valid[span])
+        except DAMAGE as error:
+            raise UserError(f"{self.path}: damaged at {name} ({error}); delete the file and run again") from error
+        if checksum(item) != self._checksums[row]:
+            raise UserError(f"{self.path}: damaged at {name} (checksum differs); delete the file and run again")
+        return item
+
+    def _row(self, name: str) -> int:
+        try:
+            return self._rows[name]
+        except KeyError:
+            raise UserError(
+                f"{self.path}: has no utterance {name}; it was made from another manifest, delete it"
+            ) from None

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extractors import console, manifest
+from extractors.corpora import COLUMNS, Listing, Rejected, Utterance, iemocap
+from extractors.files import UserError, read_json, write_csv
+
+ROW = Utterance("u1", "d1", "1", "1F", "angry", 'Well,  "so"', "a.wav", None, None, "v.avi", 0.1, 2.3456, "left")
+CHECK = {"status": "differs", "differences": [f"line {i}" for i in range(12)]}
+
+
+def run(out: Path, **corpus: Any) -> int:
+    given = {"type": "iemocap", "root": "somewhere", "origin": "synthetic", "sessions": ["1", "2"], **corpus}
+    settings = json.dumps({key: value for key, value in given.items() if value is not None})
+    argv = ["manifest", "--name", "small", "--corpus", settings, "--out-dir", str(out)]
+    return console.run("extractors", {"manifest": "lists the corpus"}, argv)
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the corpus module will hand over, and what it was asked for."""
+    state: dict[str, Any] = {"kept": [], "rejected": []}
+
+    def read(root: Path, sessions: tuple[str, ...], progress: Any) -> Listing:
+        state["asked"] = (root, sessions)
+        return Listing(state["kept"], state["rejected"], CHECK)
+
+    monkeypatch.setattr(iemocap, "read", read)
+    return state
+
+
+def test_files_are_sorted_and_carry_the_origin(reading: dict[str, Any], tmp_path: Path) -> None:
+    second = replace(ROW, utterance="u2", session="2", label="sad", audio_start=1.0, audio_end=2.0, video_start=None)
+    reading["kept"] = [second, ROW]
+    reading["rejected"] = [Rejected("u9", "video", "why, indeed"), Rejected("u3", "label", "because")]
+    assert run(tmp_path) == 0
+    assert reading["asked"] == (Path("somewhere"), ("1", "2"))
+    with (tmp_path / "manifest.csv").open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert ",".join(header) == (
+        "utterance,dialogue,session,speaker,label,text,audio,audio_start,audio_end,"
+        "video,video_start,video_end,crop,origin"
+    )
+    assert [(row[0], row[-1]) for row in rows] == [("u1", "synthetic"), ("u2", "synthetic")]
+    assert rows[0][7:9] == ["", ""]
+    assert (tmp_path / "rejected.csv").read_text() == (
+        'utterance,stage,reason,origin\nu3,label,because,synthetic\nu9,video,"why, indeed",synthetic\n'
+    )
+    check = read_json(tmp_path / "check.json")
+    assert check["kept"] == {"class": {"angry": 1, "sad": 1}, "speaker": {"1F": 2}, "session": {"1": 1, "2": 1}}
+    assert (check["origin"], check["status"]) == ("synthetic", "differs")
+    assert manifest.read_manifest(tmp_path / "manifest.csv") == [ROW, second]
+    assert manifest.read_manifest(tmp_path / "manifest.csv", "2") == [second]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["check.json", "manifest.csv", "rejected.csv"]
+
+
+def test_summary_is_short(reading: dict[str, Any]) -> None:
+    lines = manifest.summary("small", Listing([ROW], [Rejected("u", "audio", "x")], CHECK))
+    assert lines[0] == "small: 1 utterances kept, 1 rejected"
+    assert lines[1:5] == [
+        "  kept per class: angry: 1",
+        "  kept per speaker: 1F: 1",
+        "  kept per session: 1: 1",
+        "  rejected for: audio: 1",
+    ]
+    assert lines[-1] == "    and 2 more in check.json"
+    assert len(lines) == 17
+
+
+def test_errors_name_the_key(reading: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(**corpus: Any) -> str:
+        assert run(tmp_path, **corpus) == 1
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1
+        assert not list(tmp_path.iterdir())
+        return message
+
+    reading["rejected"] = [Rejected(f"u{i}", "audio", "wav: missing") for i in range(3)]
+    assert "audio: wav: missing (3 times)" in refused()
+    reading["kept"] = [ROW]
+    assert "corpora.small.sessions: no session 7 in iemocap; there are 1, 2, 3, 4, 5" in refused(sessions=["7", "1"])
+    assert "corpora.small.sessions: no usable utterance of session 4 in somewhere" in refused(sessions=["1", "4"])
+    assert "session 2, 3, 4, 5 in somewhere; name only those that are there (1)" in refused(sessions=None)
+    assert "corpora.small.speakers" in refused(speakers=["1F"])
+
+
+def test_root_errors_name_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path / "out", root=str(tmp_path / "absent")) == 1
+    assert capsys.readouterr().err.startswith(f"error: corpora.small.root: {tmp_path / 'absent'}: no such folder")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "utterance,label\nu1,sad\n", "{row}x,", "{row}", "{fine}u2,d,1", "{fine}u2" + "," * 20]
+)
+def test_damaged_manifests(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "manifest.csv"
+    fine = ",".join([*COLUMNS, "origin"]) + "\nu1,d,1,1F,sad,text,a.wav,,,v.avi,0,1,left,release\n"
+    path.write_text(fine)
+    assert len(manifest.read_manifest(path)) == 1
+    path.write_text(content.format(fine=fine, row=fine.replace(",,,", ",,soon,")))
+    with pytest.raises(UserError, match="not a manifest" if content else "empty"):
+        manifest.read_manifest(path)
+    with pytest.raises(UserError, match="run the rule"):
+        manifest.read_manifest(tmp_path / "absent.csv")
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=30), st.floats(0, 1e5))
+def test_text_and_times_survive(tmp_path_factory: pytest.TempPathFactory, text: str, seconds: float) -> None:
+    path = tmp_path_factory.mktemp("manifest") / "manifest.csv"
+    row = replace(ROW, text=text, video_end=seconds)
+    write_csv(path, COLUMNS, [vars(row)])
+    assert manifest.read_manifest(path) == [row]
