@@ -1,0 +1,39 @@
+# From raw corpora to the tables of the paper: `snakemake --cores 8 results/table2.csv`; README.md has the details.
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+sys.path.insert(0, workflow.basedir)
+
+from cmarr.workflow import Plan
+from extractors.files import UserError
+
+if not workflow.config_settings.configfiles:  # a file given with --configfile is a whole experiment of its own
+
+    configfile: "config.yaml"
+
+
+try:
+    plan = Plan(config, Path(workflow.basedir), str((workflow.config_settings.configfiles or ["config.yaml"])[0]))
+except UserError as problem:
+    sys.exit(f"error: {problem}")
+R = plan.results
+
+
+wildcard_constraints:
+    **plan.constraints,
+
+
+rule all:
+    input:
+        f"{R}/table1.csv",
+        f"{R}/table2.csv",
+        f"{R}/figures/conditions.png",
+
+
+include: "workflow/rules/corpora.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/systems.smk"
+include: "workflow/rules/tables.smk"

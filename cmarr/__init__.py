@@ -1,0 +1,1 @@
+"""Stage 2: training, prediction per missing condition, tables and figures, from feature stores alone."""

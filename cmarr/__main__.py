@@ -1,0 +1,21 @@
+"""`python -m cmarr <verb>`: every job of stage 2."""
+
+from __future__ import annotations
+
+import sys
+
+from extractors.console import run
+
+VERBS = {
+    "folds": "split a corpus into training, validation and test utterances",
+    "train": "train one system on one fold with one seed",
+    "predict": "predict a test fold under one missing condition",
+    "scores": "compute WAR and UAR of every prediction file",
+    "table1": "count utterances per class and corpus",
+    "table2": "aggregate scores to WAR and UAR per condition",
+    "figures": "draw UAR per condition and system",
+    "schema": "write the JSON schema and the reference page of config.yaml",
+}
+
+if __name__ == "__main__":
+    sys.exit(run("cmarr", VERBS))

@@ -1,0 +1,1 @@
+"""Building blocks of the systems: modules and losses that know nothing of corpora or files."""

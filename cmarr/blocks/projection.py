@@ -1,0 +1,23 @@
+"""Projection of a modality to the common width and the common number of steps (paper 3.2)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from cmarr.blocks.resample import resample
+
+KERNEL = 5
+
+
+class Projection(nn.Module):
+    """X_n: the real frames resampled, then a convolution over time without bias (docs/cm-arr.md, points 6 and 10)."""
+
+    def __init__(self, dim: int, width: int, time_steps: int) -> None:
+        super().__init__()
+        self.time_steps = time_steps
+        self.convolution = nn.Conv1d(dim, width, KERNEL, padding="same", bias=False)
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, width, time_steps) from `frames` (batch, time, dim) and their true `lengths` (batch,)."""
+        x: Tensor = self.convolution(resample(frames, lengths, self.time_steps).transpose(1, 2))
+        return x

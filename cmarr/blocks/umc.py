@@ -1,0 +1,80 @@
+"""Uncertainty modelling component: a Gaussian per frame (paper 3.1.2 and figure 3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LOG_SIGMA_LIMIT = 5.0
+
+
+class Umc(nn.Module):
+    """The distribution encoder of MAP (map/modules/PDE.py), with 21 D^2 + 19 D parameters at width D.
+
+    h = LN1(GELU(W_f x + b_f)); O = MHSA(h) without output projection, first half of the channels for the mean, second
+    half for the deviation. m = x + W_mu O_mu; mean = m + MLP(LN2(m)). q = W_sigma O_sigma; log sigma = q + MLP(LN3(q)).
+    Deviations from MAP: padded frames are masked as keys, log sigma is clamped to [-5, 5]. `deviation=False` drops the
+    sigma branch (ablation `point`).
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.1, deviation: bool = True) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.feature = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.mean_head = nn.Linear(width // 2, width)
+        self.mean_mlp = _mlp(width, dropout)
+        if deviation:
+            self.deviation_head = nn.Linear(width // 2, width)
+            self.deviation_mlp = _mlp(width, dropout)
+        self.drop = nn.Dropout(dropout)
+        self.apply(normal_init)
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        """Means (batch, time, width) of the frames `x` (batch, time, width); `real` (batch, time) marks true frames."""
+        return self._mean(x, self._attend(x, real).chunk(2, dim=2)[0])
+
+    def gaussian(self, x: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and standard deviations of the frames, each (batch, time, width)."""
+        for_mean, for_deviation = self._attend(x, real).chunk(2, dim=2)
+        q = self.drop(self.deviation_head(for_deviation))
+        log_sigma: Tensor = q + self.deviation_mlp(q)
+        return self._mean(x, for_mean), log_sigma.clamp(-LOG_SIGMA_LIMIT, LOG_SIGMA_LIMIT).exp()
+
+    def _mean(self, x: Tensor, attended: Tensor) -> Tensor:
+        m = x + self.drop(self.mean_head(attended))
+        mean: Tensor = m + self.mean_mlp(m)
+        return mean
+
+    def _attend(self, x: Tensor, real: Tensor) -> Tensor:
+        h = self.norm(functional.gelu(self.feature(x)))
+        # each (batch, heads, time, width / heads)
+        query, key, value = self.qkv(h).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=real[:, None, None], dropout_p=self.dropout if self.training else 0.0
+        )
+        return mixed.transpose(1, 2).flatten(2)
+
+
+def _mlp(width: int, dropout: float) -> nn.Sequential:
+    """LayerNorm and a feed-forward net of four times the width."""
+    return nn.Sequential(
+        nn.LayerNorm(width),
+        nn.Linear(width, 4 * width),
+        nn.GELU(),
+        nn.Dropout(dropout),
+        nn.Linear(4 * width, width),
+        nn.Dropout(dropout),
+    )
+
+
+@torch.no_grad()
+def normal_init(module: nn.Module) -> None:
+    """MAP's start: weights of linear layers from N(0, 0.02), biases zero."""
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

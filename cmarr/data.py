@@ -1,0 +1,124 @@
+"""Features of a set of utterances, resident on one device, and batches gathered by index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cmarr.batch import Batch
+from cmarr.settings import Features
+from cmarr.vocabulary import CLASSES, MODALITIES, availability
+from extractors.files import UserError, read_csv
+from extractors.store import FeatureStore
+
+Statistics = dict[str, tuple[Tensor, Tensor]]
+"""modality to mean and deviation, each (dim,)"""
+
+
+@dataclass
+class Packed:
+    """Ragged sequences of one modality, one after the other."""
+
+    values: Tensor
+    """(sum of lengths, dim) float32"""
+    offsets: Tensor
+    """(utterances + 1,) int64"""
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Padded sequences (batch, longest, dim), zeros past the end, and their lengths (batch,)."""
+        begins = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - begins
+        steps = torch.arange(int(lengths.max()), device=rows.device)
+        real = steps < lengths[:, None]  # (batch, time)
+        values = self.values[torch.where(real, begins[:, None] + steps, 0)]
+        return torch.where(real[..., None], values, 0.0), lengths
+
+
+@dataclass
+class Dataset:
+    """Utterances with their labels and the modalities that were loaded."""
+
+    ids: list[str]
+    labels: Tensor
+    """(utterances,) int64"""
+    packed: dict[str, Packed]
+
+    @property
+    def dims(self) -> dict[str, int]:
+        return {modality: packed.values.shape[1] for modality, packed in self.packed.items()}
+
+    def statistics(self, rows: Sequence[int]) -> Statistics:
+        """Mean and deviation per dimension over all real frames of the given utterances; a deviation of 0 becomes 1."""
+        found = {}
+        for modality, packed in self.packed.items():
+            chosen = torch.cat([packed.values[packed.offsets[row] : packed.offsets[row + 1]] for row in rows]).double()
+            deviation = chosen.std(dim=0, correction=0)
+            found[modality] = (chosen.mean(dim=0).float(), torch.where(deviation > 1e-8, deviation, 1.0).float())
+        return found
+
+    def standardize(self, statistics: Statistics) -> None:
+        """Take off the mean and divide by the deviation, in place, for every modality that is loaded."""
+        for modality, packed in self.packed.items():
+            mean, deviation = (tensor.to(packed.values.device) for tensor in statistics[modality])
+            packed.values = (packed.values - mean) / deviation
+
+    def batch(self, rows: Tensor, available: Tensor | str) -> Batch:
+        """A batch of the utterances `rows` (batch,).
+
+        `available` is (batch, 3) for training, where all modalities stay in the batch, or a condition such as `vt`:
+        then the modalities outside it are not in the batch at all.
+        """
+        modalities = list(self.packed)
+        if isinstance(available, str):
+            flags = availability(available)
+            modalities = [modality for modality, flag in zip(MODALITIES, flags, strict=True) if flag]
+            available = torch.tensor(flags, device=rows.device).expand(len(rows), -1)
+        parts = {modality: self.packed[modality].gather(rows) for modality in modalities}
+        return Batch(
+            features={modality: values for modality, (values, _) in parts.items()},
+            lengths={modality: lengths for modality, (_, lengths) in parts.items()},
+            available=available,
+            labels=self.labels[rows],
+        )
+
+
+def load(
+    stores: Mapping[str, Path], ids: list[str], labels: Sequence[str], limits: Features, manifest_hash: str, device: str
+) -> Dataset:
+    """The utterances `ids` from the stores of some modalities (modality to file).
+
+    Frames that are not valid are left out and sequences are cut to `limits`; an utterance of which nothing is left
+    gets one frame of zeros, the published convention for a clip without a face (systems.md 1.1). UserError when a
+    store was made from another manifest (`manifest_hash`).
+    """
+    longest = {"text": limits.max_tokens, "speech": limits.max_speech_frames, "video": limits.max_video_frames}
+    packed = {}
+    for modality, path in stores.items():
+        with FeatureStore(path) as store:
+            if store.attributes["manifest_sha256"] != manifest_hash:
+                raise UserError(f"{path}: made from another manifest; delete it and run again")
+            parts = []
+            for name in ids:
+                frames = store[name]
+                values = frames.values[frames.valid][: longest[modality]]
+                parts.append(values if len(values) else np.zeros((1, store.dim), np.float32))
+        offsets = np.cumsum([0, *map(len, parts)])
+        packed[modality] = Packed(
+            torch.from_numpy(np.concatenate(parts)).to(device), torch.from_numpy(offsets).to(device)
+        )
+    classes = torch.tensor([CLASSES.index(label) for label in labels], device=device)
+    return Dataset(list(ids), classes, packed)
+
+
+def labels_of(manifest: Path, ids: list[str]) -> list[str]:
+    """Labels of the utterances, in the order of `ids`."""
+    labels = {row["utterance"]: row["label"] for row in read_csv(manifest)}
+    missing = next((name for name in ids if name not in labels), None)
+    if missing:
+        raise UserError(f"{manifest}: has no {missing}; the folds were made from another manifest, delete them")
+    return [labels[name] for name in ids]

@@ -1,0 +1,33 @@
+"""WAR and UAR, in percent, and means with intervals over folds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def confusion(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Counts (classes, classes): rows are the true class, columns the predicted one."""
+    return np.bincount(labels * classes + predictions, minlength=classes * classes).reshape(classes, classes)
+
+
+def war(counts: NDArray[np.int64]) -> float:
+    """Weighted average recall of a confusion matrix, which is the accuracy, in percent."""
+    return float(100 * counts.trace() / counts.sum())
+
+
+def uar(counts: NDArray[np.int64]) -> float:
+    """Unweighted average recall in percent: the mean recall of the classes that occur among the labels."""
+    totals = counts.sum(axis=1)
+    present = totals > 0
+    return float(100 * (counts.diagonal()[present] / totals[present]).mean())
+
+
+def interval(values: NDArray[np.float64]) -> float:
+    """Half width of the 95 % t interval of the mean of independent values; NaN for a single value."""
+    from scipy.stats import t
+
+    count = len(values)
+    if count < 2:
+        return float("nan")
+    return float(t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count))

@@ -1,0 +1,49 @@
+"""A trained model on disk: weights and input statistics in one safetensors file, everything else in record.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cmarr.config import Systems
+from cmarr.data import Statistics
+from cmarr.systems import build
+from cmarr.systems.base import SystemModule
+from cmarr.vocabulary import CLASSES
+from extractors.files import UserError, publish
+
+PREFIX = "system."
+
+
+def save(path: Path, state: dict[str, Tensor], statistics: Statistics, origin: str) -> None:
+    """Publish weights and input statistics; `origin` goes into the file's metadata."""
+    tensors = {f"{PREFIX}{name}": value.contiguous() for name, value in state.items()}
+    for modality, (mean, deviation) in statistics.items():
+        tensors[f"input.{modality}.mean"] = mean.cpu()
+        tensors[f"input.{modality}.deviation"] = deviation.cpu()
+    with publish(path) as draft:
+        save_file(tensors, draft, {"origin": origin})
+
+
+def restore(path: Path, record: dict[str, Any], device: str) -> tuple[SystemModule, Statistics]:
+    """The trained system and the statistics of its inputs (empty when it was trained without)."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path}: not a readable model ({error}); delete it and run again") from error
+    settings = Systems.model_validate({record["system"]: record["settings"]}).chosen()[record["system"]]
+    system = build(record["system"], settings, record["dims"], len(CLASSES))
+    system.load_state_dict(
+        {name.removeprefix(PREFIX): value for name, value in tensors.items() if name.startswith(PREFIX)}
+    )
+    statistics = {
+        modality: (tensors[f"input.{modality}.mean"], tensors[f"input.{modality}.deviation"])
+        for modality in record["dims"]
+        if f"input.{modality}.mean" in tensors
+    }
+    return system.to(device), statistics

@@ -1,0 +1,56 @@
+"""The baseline of Table 3: projection, fusion and cross-entropy."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmarr.batch import Batch
+from cmarr.blocks.fusion import Fusion
+from cmarr.blocks.projection import Projection
+from cmarr.blocks.rows import rows_of, spread
+from cmarr.settings import Baseline, System
+from cmarr.systems.base import SystemModule, labels_of
+from cmarr.vocabulary import FULL, MODALITIES
+
+
+class BaselineSystem(SystemModule):
+    """CM-ARR without uncertainty, flows, reconstruction and contrasts: a missing X_n is zeros.
+
+    The paper does not describe it; X_n comes straight from the features, and training sees full triples only.
+    """
+
+    patterns = (FULL,)
+
+    def __init__(self, settings: Baseline, dims: dict[str, int], classes: int) -> None:
+        super().__init__()
+        sizes = settings.sizes()
+        self.project = nn.ModuleDict({m: Projection(dims[m], sizes.width, sizes.time_steps) for m in MODALITIES})
+        self.fuse = Fusion(sizes, settings.dropout, settings.head_dropout, classes)
+        self.empty = (sizes.width, sizes.time_steps)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (batch, classes)."""
+        x = {}
+        for column, modality in enumerate(MODALITIES):
+            rows = rows_of(batch.available[:, column])
+            if len(rows):
+                seen = self.project[modality](batch.features[modality][rows], batch.lengths[modality][rows])
+                x[modality] = spread(seen, rows, len(batch.available))
+            else:
+                x[modality] = torch.zeros(len(batch.available), *self.empty, device=batch.available.device)
+        logits: Tensor = self.fuse(x)
+        return logits
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Parts: `cls`, the cross-entropy."""
+        cls = functional.cross_entropy(self(batch), labels_of(batch))
+        return {"total": cls, "cls": cls}
+
+
+def build(settings: System, dims: dict[str, int], classes: int) -> SystemModule:
+    """A fresh baseline; ValueError when the settings are another system's."""
+    if not isinstance(settings, Baseline):
+        raise ValueError(f"baseline needs Baseline settings, not {type(settings).__name__}")
+    return BaselineSystem(settings, dims, classes)

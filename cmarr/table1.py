@@ -1,0 +1,41 @@
+"""Verb `table1`: utterances per class of every corpus (Table 1 of the paper)."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from cmarr.vocabulary import CLASSES
+from extractors.files import read_csv, read_json, write_csv
+
+COLUMNS = ("corpus", *CLASSES, "total", "rejected", "speakers", "sessions", "check", "origin")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--corpora", type=Path, required=True, help="folder <corpus>/manifest.csv, rejected.csv, check.json"
+    )
+    parser.add_argument("--names", nargs="+", required=True, help="corpora, one row each")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def main(args: argparse.Namespace) -> None:
+    rows = []
+    for name in args.names:
+        folder = args.corpora / name
+        kept = read_csv(folder / "manifest.csv")
+        counts = Counter(row["label"] for row in kept)
+        rows.append(
+            {"corpus": name}
+            | {label: counts[label] for label in CLASSES}
+            | {
+                "total": len(kept),
+                "rejected": len(read_csv(folder / "rejected.csv")),
+                "speakers": len({row["speaker"] for row in kept}),
+                "sessions": len({row["session"] for row in kept}),
+                "check": read_json(folder / "check.json")["status"],
+                "origin": kept[0]["origin"],
+            }
+        )
+    write_csv(args.out, COLUMNS, rows)

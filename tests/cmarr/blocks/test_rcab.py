@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cmarr.blocks.rcab import ChannelAttention, Rcab, ResidualGroup, reconstruction
+
+
+@pytest.mark.parametrize(("width", "count"), [(32, 522_224), (64, 2_080_736)])
+def test_parameter_count_of_dicmor(width: int, count: int) -> None:
+    assert sum(parameter.numel() for parameter in reconstruction(width, 20).parameters()) == count
+
+
+def test_shape_is_kept() -> None:
+    assert reconstruction(8, 2)(torch.randn(3, 8, 7)).shape == (3, 8, 7)
+
+
+def test_channel_attention_scales_each_channel_by_one_gate() -> None:
+    x = torch.randn(2, 32, 5)
+    ratio = ChannelAttention(32)(x) / x
+    torch.testing.assert_close(ratio, ratio[:, :, :1].expand(-1, -1, 5))
+    assert ((ratio > 0) & (ratio < 1)).all()
+
+
+def test_channel_attention_is_the_formula() -> None:
+    attention = ChannelAttention(32)
+    squeeze, _, widen, _ = attention.gate
+    x = torch.randn(1, 32, 5)
+    hidden = torch.relu(squeeze.weight[:, :, 0] @ x[0].mean(1) + squeeze.bias)
+    gate = torch.sigmoid(widen.weight[:, :, 0] @ hidden + widen.bias)
+    torch.testing.assert_close(attention(x)[0], x[0] * gate[:, None])
+
+
+def test_blocks_and_group_are_residual() -> None:
+    x = torch.randn(2, 16, 5)
+    for module in (Rcab(16), ResidualGroup(16, 2)):
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.zero_()
+        assert torch.equal(module(x), x)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cmarr.blocks.resample import real_frames
+from cmarr.blocks.umc import Umc
+
+
+def randomised(width: int = 8, heads: int = 4) -> Umc:
+    """A component in evaluation mode whose weights are far from their start."""
+    umc = Umc(width, heads).eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in umc.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
+    return umc
+
+
+@pytest.mark.parametrize(("width", "heads", "count"), [(768, 12, 12_400_896), (256, 8, 1_381_120), (128, 8, 346_496)])
+def test_parameter_count_of_map(width: int, heads: int, count: int) -> None:
+    assert sum(parameter.numel() for parameter in Umc(width, heads).parameters()) == count == 21 * width**2 + 19 * width
+
+
+def slow(umc: Umc, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The formulas of one sample (time, width) without padding, head by head."""
+    h = umc.norm(functional.gelu(umc.feature(x)))
+    query, key, value = umc.qkv(h).chunk(3, dim=1)
+    size = x.shape[1] // umc.heads
+    heads = []
+    for head in range(umc.heads):
+        part = slice(head * size, (head + 1) * size)
+        weight = (query[:, part] @ key[:, part].T / math.sqrt(size)).softmax(1)
+        heads.append(weight @ value[:, part])
+    for_mean = torch.cat(heads[: umc.heads // 2], 1)
+    for_sigma = torch.cat(heads[umc.heads // 2 :], 1)
+
+    def mlp(net: torch.nn.Sequential, y: Tensor) -> Tensor:
+        norm, up, _, _, down, _ = net
+        out: Tensor = down(functional.gelu(up(norm(y))))
+        return out
+
+    m = x + umc.mean_head(for_mean)
+    q = umc.deviation_head(for_sigma)
+    return m + mlp(umc.mean_mlp, m), (q + mlp(umc.deviation_mlp, q)).clamp(-5, 5).exp()
+
+
+def test_equals_the_formulas_sample_by_sample() -> None:
+    umc = randomised()
+    lengths = torch.tensor([3, 6, 1])
+    x = torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(0))
+    mean, deviation = umc.gaussian(x, real_frames(lengths, 6))
+    for sample, length in enumerate(lengths.tolist()):
+        slow_mean, slow_deviation = slow(umc, x[sample, :length])
+        torch.testing.assert_close(mean[sample, :length], slow_mean, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(deviation[sample, :length], slow_deviation, rtol=1e-4, atol=1e-4)
+
+
+def test_mean_alone_is_the_same_mean() -> None:
+    umc = randomised()
+    x, real = torch.randn(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)
+    assert torch.equal(umc(x, real), umc.gaussian(x, real)[0])
+
+
+def test_padding_has_no_influence() -> None:
+    umc = randomised()
+    lengths = torch.tensor([3, 4])
+    x = torch.randn(2, 4, 8)
+    wider = torch.cat([x, torch.randn(2, 9, 8)], dim=1)
+    short = umc(x, real_frames(lengths, 4))
+    long = umc(wider, real_frames(lengths, 13))
+    for sample, length in enumerate(lengths.tolist()):
+        torch.testing.assert_close(short[sample, :length], long[sample, :length])
+
+
+def test_deviation_stays_within_its_limits() -> None:
+    umc = randomised()
+    with torch.no_grad():
+        umc.deviation_head.bias.fill_(1000.0)
+    deviation = umc.gaussian(torch.randn(2, 5, 8), torch.ones(2, 5, dtype=torch.bool))[1]
+    assert deviation.max().item() == pytest.approx(math.exp(5))
+
+
+def test_without_deviation_there_are_no_parameters_for_it() -> None:
+    names = {name for name, _ in Umc(8, 2, deviation=False).named_parameters()}
+    assert names
+    assert not any("deviation" in name for name in names)
+
+
+def test_starts_as_map_does() -> None:
+    torch.manual_seed(0)
+    umc = Umc(256, 8)
+    assert umc.qkv.weight.std().item() == pytest.approx(0.02, rel=0.02)
+    assert not umc.mean_head.bias.any()

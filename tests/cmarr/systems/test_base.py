@@ -1,0 +1,180 @@
+"""What every system promises, checked on each of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cmarr.batch import Batch
+from cmarr.settings import Baseline, CmArr, System
+from cmarr.systems import build
+from cmarr.systems.base import SystemModule
+from cmarr.vocabulary import CONDITIONS, MODALITIES, availability, present
+
+SYSTEMS: dict[str, tuple[str, System]] = {
+    "cm_arr": ("cm_arr", CmArr(size="tiny")),
+    "dicmor_literal": ("cm_arr", CmArr(size="tiny", flow="dicmor_literal")),
+    "x_source_R": ("cm_arr", CmArr(size="tiny", x_source="R")),
+    "one_step": ("cm_arr", CmArr(size="tiny", time_steps=1)),
+    "no_udcl": ("cm_arr", CmArr(size="tiny", ablation="no_udcl")),
+    "no_spcl": ("cm_arr", CmArr(size="tiny", ablation="no_spcl")),
+    "no_attention": ("cm_arr", CmArr(size="tiny", ablation="no_attention")),
+    "point": ("cm_arr", CmArr(size="tiny", ablation="point")),
+    "missing_only": ("cm_arr", CmArr(size="tiny", training_patterns="missing_only")),
+    "baseline": ("baseline", Baseline(size="tiny")),
+}
+MakeBatch = Callable[..., Batch]
+
+
+@pytest.fixture(params=SYSTEMS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def shaken(kind: str, dims: dict[str, int], classes: int = 4) -> SystemModule:
+    """A system in evaluation mode with noise on all weights, so that zero-initialised parts do something."""
+    torch.manual_seed(0)
+    system = build(*SYSTEMS[kind], dims, classes).eval()
+    with torch.no_grad():
+        for parameter in system.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return system
+
+
+def test_patterns_are_conditions(kind: str, dims: dict[str, int]) -> None:
+    expected = {"baseline": ("svt",), "missing_only": CONDITIONS[:6]}.get(kind, CONDITIONS)
+    assert shaken(kind, dims).patterns == expected
+
+
+def test_missing_input_changes_no_bit(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    """Under a condition, and sample by sample in a mixed batch; junk, NaN or no tensor at all in its place."""
+    system = shaken(kind, dims)
+    for conditions in [*((condition,) for condition in CONDITIONS), CONDITIONS]:
+        batch = make_batch(conditions=conditions)
+        before = system(batch)
+        assert before.shape == (7, 4)
+        assert before.isfinite().all()
+        for junk in (1e6, torch.nan, torch.inf):
+            features = {
+                modality: torch.where(batch.available[:, column, None, None], batch.features[modality], junk)
+                for column, modality in enumerate(MODALITIES)
+            }
+            assert torch.equal(system(replace(batch, features=features)), before)
+        if len(conditions) == 1:
+            names = present(conditions[0])
+            bare = replace(
+                batch,
+                features={name: batch.features[name] for name in names},
+                lengths={name: batch.lengths[name] for name in names},
+            )
+            assert torch.equal(system(bare), before)
+
+
+def test_available_input_counts(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    system = shaken(kind, dims)
+    for condition in CONDITIONS:
+        batch = make_batch(conditions=(condition,))
+        for modality in present(condition):
+            changed = batch.features | {modality: batch.features[modality] * 1.5}
+            assert (system(replace(batch, features=changed)) != system(batch)).any(1).all(), (condition, modality)
+
+
+def test_padding_does_not_count(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    system = shaken(kind, dims)
+    batch = make_batch()
+    wider = replace(batch, features={m: nn.functional.pad(x, (0, 0, 0, 9)) for m, x in batch.features.items()})
+    torch.testing.assert_close(system(wider), system(batch), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(system.loss(wider)["total"], system.loss(batch)["total"], atol=1e-4, rtol=1e-4)
+
+
+def test_company_in_the_batch_does_not_count(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    system = shaken(kind, dims)
+    batch = make_batch()
+    together = system(batch)
+    for row in range(7):
+        alone = Batch(
+            {m: x[row : row + 1, : batch.lengths[m][row]] for m, x in batch.features.items()},
+            {m: length[row : row + 1] for m, length in batch.lengths.items()},
+            batch.available[row : row + 1],
+        )
+        torch.testing.assert_close(system(alone)[0], together[row], atol=1e-5, rtol=1e-5)
+
+
+def test_loss_is_finite_and_reaches_what_it_should(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    """Only the deviation branch under `no_udcl` and the whole component under both may stay without a gradient."""
+    system = shaken(kind, dims).train()
+    parts = system.loss(make_batch(size=14))
+    assert all(part.shape == () and part.isfinite() for part in parts.values())
+    parts["total"].backward()
+    idle = {name for name, parameter in system.named_parameters() if parameter.grad is None}
+    if kind == "no_udcl":
+        assert idle
+        assert all("deviation" in name or "contrast" in name for name in idle)
+    else:
+        assert not idle
+    assert all(parameter.grad.isfinite().all() for parameter in system.parameters() if parameter.grad is not None)
+
+
+def test_needs_labels_for_a_loss(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    with pytest.raises(ValueError, match="labels"):
+        shaken(kind, dims).loss(replace(make_batch(), labels=None))
+
+
+def test_same_seed_same_bits(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    def run() -> list[Tensor]:
+        torch.manual_seed(3)
+        system = build(*SYSTEMS[kind], dims, 4)
+        optimizer = torch.optim.AdamW(system.parameters(), lr=1e-3)
+        for seed in range(3):
+            optimizer.zero_grad()
+            system.loss(make_batch(seed=seed))["total"].backward()
+            optimizer.step()
+        return list(system.state_dict().values())
+
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert all(torch.equal(one, other) for one, other in zip(run(), run(), strict=True))
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("name", ["cm_arr", "baseline"])
+def test_learns_32_utterances_by_heart(name: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    """Over 95 % right under each condition that training has seen."""
+    torch.manual_seed(0)
+    system = build(*SYSTEMS[name], dims, 4)
+    optimizer = torch.optim.AdamW(system.parameters(), lr=3e-3)
+    generator = torch.Generator().manual_seed(0)
+    flags = torch.tensor([availability(condition) for condition in system.patterns])
+    batch = make_batch(size=32)
+    for _ in range(120):
+        drawn = flags[torch.randint(len(flags), (32,), generator=generator)]
+        optimizer.zero_grad()
+        system.loss(replace(batch, available=drawn))["total"].backward()
+        nn.utils.clip_grad_norm_(system.parameters(), 1.0)
+        optimizer.step()
+    system.eval()
+    assert batch.labels is not None
+    for condition in system.patterns:
+        guesses = system(make_batch(size=32, conditions=(condition,))).argmax(1)
+        assert (guesses == batch.labels).float().mean() > 0.95, condition
+
+
+@pytest.mark.parametrize(("name", "other"), [("cm_arr", "baseline"), ("baseline", "cm_arr")])
+def test_building_one_system_imports_no_other(name: str, other: str) -> None:
+    code = f"import sys; from cmarr.systems import build; import cmarr.systems.{name}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert f"cmarr.systems.{name}" in loaded
+    assert f"cmarr.systems.{other}" not in loaded
+
+
+@pytest.mark.parametrize(("name", "settings"), [("cm_arr", Baseline()), ("baseline", CmArr())])
+def test_settings_of_another_system_are_refused(name: str, settings: System, dims: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="needs"):
+        build(name, settings, dims, 4)

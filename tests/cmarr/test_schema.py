@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from cmarr.__main__ import VERBS
+from cmarr.schema import PAGE, SCHEMA, rendered
+from extractors.console import run
+from extractors.files import read_json
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_committed_files_are_up_to_date() -> None:
+    for path, content in rendered().items():
+        assert (ROOT / path).read_text(encoding="utf-8") == content, "run `make schema`"
+
+
+def test_the_page_lists_keys_with_type_default_and_meaning() -> None:
+    page = rendered()[PAGE]
+    assert "| `corpora.<name>.root` | text | required | folder of the unpacked release |" in page
+    assert "| `systems.cm_arr.training.epochs` | integer | `100` |" in page
+    assert '| `systems.cm_arr.size` | `paper`, `lite`, `tiny` | `"paper"` |' in page
+
+
+def test_check_finds_an_outdated_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cmarr", VERBS, ["schema", "--root", str(tmp_path)]) == 0
+    assert run("cmarr", VERBS, ["schema", "--root", str(tmp_path), "--check"]) == 0
+    (tmp_path / SCHEMA).write_text("{}")
+    assert run("cmarr", VERBS, ["schema", "--root", str(tmp_path), "--check"]) == 1
+    assert "run `make schema`" in capsys.readouterr().err
+
+
+def test_the_schema_accepts_the_projects_files_and_refuses_unknown_keys() -> None:
+    schema = read_json(ROOT / SCHEMA)
+    content = yaml.safe_load((ROOT / "config.yaml").read_text())
+    jsonschema.validate(content, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content | {"protocl": "clean"}, schema)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cmarr.settings import PRESETS, Baseline, CmArr, Sizes
+
+
+def test_needs_no_torch() -> None:
+    code = "import sys, cmarr.settings; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_paper_sizes_are_those_of_the_sheet() -> None:
+    sizes = CmArr().sizes()
+    assert (sizes.umc_width, sizes.umc_heads, sizes.width, sizes.attention_heads) == (768, 12, 64, 8)
+    assert (sizes.flow_steps, sizes.flow_hidden, sizes.rcab_blocks, sizes.time_steps) == (32, 64, 20, 50)
+
+
+def test_defaults_are_those_of_section_4_2() -> None:
+    assert CmArr().weights() == {"cls": 1.0, "udcl": 1.0, "spcl": 0.1, "rec": 10.0}
+
+
+def test_a_size_of_its_own_takes_the_place_of_the_preset() -> None:
+    assert CmArr(size="lite", flow_steps=8).sizes().flow_steps == 8
+    assert CmArr(size="lite", flow_steps=8).sizes().rcab_blocks == 4
+
+
+@pytest.mark.parametrize("settings", [CmArr, Baseline])
+@pytest.mark.parametrize("size", PRESETS)
+def test_every_size_name_of_the_settings_is_a_size(settings: type[CmArr] | type[Baseline], size: str) -> None:
+    chosen = settings.model_validate({"size": size})
+    assert chosen.sizes() == PRESETS[size]
+    absent = {name for name, value in chosen if value is None}
+    assert absent <= set(Sizes.__dataclass_fields__)
+
+
+def test_ablations_override_weights() -> None:
+    assert CmArr(ablation="no_udcl", alpha=3.0).weights()["udcl"] == 0
+    assert CmArr(ablation="no_spcl", beta=3.0).weights()["spcl"] == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"width": 63},
+        {"width": 60},
+        {"umc_width": 100},
+        {"size": "huge"},
+        {"alpha": -1},
+        {"lambda": 10},
+        {"flow": "glow"},
+    ],
+)
+def test_impossible_settings_are_refused(content: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        CmArr.model_validate(content)
+
+
+@pytest.mark.parametrize("settings", [CmArr, Baseline])
+def test_every_key_has_a_description(settings: type[CmArr] | type[Baseline]) -> None:
+    assert all(field.description for name, field in settings.model_fields.items() if name != "training")

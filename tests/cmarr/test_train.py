@@ -1,0 +1,110 @@
+"""Verbs `train` and `predict`, and the model file between them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from cmarr.__main__ import VERBS
+from cmarr.vocabulary import CONDITIONS
+from extractors.console import run
+from extractors.files import read_csv, read_json
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module", params=["baseline", "cm_arr"])
+def model(request: pytest.FixtureRequest, toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp(request.param)
+    assert run("cmarr", VERBS, toy.train_arguments(out, request.param)) == 0
+    return out
+
+
+def test_a_record_says_what_was_trained_on_what(toy, model: Path) -> None:
+    record = read_json(model / "record.json")
+    assert (record["corpus"], record["fold"], record["protocol"], record["origin"]) == (
+        "toy",
+        "1",
+        "clean",
+        "synthetic",
+    )
+    assert record["encoders"] == "frozen"
+    assert record["notes"] == ["untrained toy"]
+    assert record["settings"]["training"]["epochs"] == 3
+    assert record["inputs"][str(toy.folder / "speech.h5")]["encoder"] == "toy speech"
+    history = read_csv(model / "history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    best = max(range(3), key=lambda row: float(history[row]["validation_uar"]))
+    assert record["best_epoch"] == best + 1
+    with safe_open(model / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"origin": "synthetic"}
+
+
+def test_the_same_seed_gives_the_same_bytes(toy, model: Path, tmp_path: Path) -> None:
+    system = read_json(model / "record.json")["system"]
+    run("cmarr", VERBS, toy.train_arguments(tmp_path, system))
+    assert (tmp_path / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+    other = toy.train_arguments(tmp_path, system)
+    other[other.index("--seed") + 1] = "2"
+    run("cmarr", VERBS, other)
+    assert (tmp_path / "model.safetensors").read_bytes() != (model / "model.safetensors").read_bytes()
+
+
+def test_predictions_cover_the_test_fold_with_probabilities(toy, model: Path, tmp_path: Path) -> None:
+    for condition in CONDITIONS:
+        out = tmp_path / f"{condition}.csv"
+        assert run("cmarr", VERBS, toy.predict_arguments(model, condition, out)) == 0
+        rows = read_csv(out)
+        assert [row["utterance"] for row in rows] == read_json(toy.folds)["folds"]["1"]["test"]
+        found = np.array([[float(row[f"p_{name}"]) for name in ("angry", "happy", "neutral", "sad")] for row in rows])
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+        assert {row["origin"] for row in rows} == {"synthetic"}
+
+
+def test_a_missing_modality_is_not_even_opened(toy, model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "stores"
+    folder.mkdir()
+    for name in ("text", "video"):
+        (folder / f"{name}.h5").symlink_to(toy.folder / f"{name}.h5")
+    arguments = toy.predict_arguments(model, "vt", tmp_path / "without.csv")
+    arguments[arguments.index("--stores") + 1] = str(folder)
+    assert run("cmarr", VERBS, arguments) == 0
+    run("cmarr", VERBS, toy.predict_arguments(model, "vt", tmp_path / "with.csv"))
+    assert (tmp_path / "with.csv").read_bytes() == (tmp_path / "without.csv").read_bytes()
+
+
+def test_test_features_change_no_weight_and_no_statistic(toy, model: Path, tmp_path: Path) -> None:
+    for path in toy.folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    test = set(read_json(toy.folds)["folds"]["1"]["test"])
+    with h5py.File(tmp_path / "speech.h5", "r+") as file:
+        for row, name in enumerate(file["ids"].asstr()[:]):
+            if name in test:
+                file["values"][file["offsets"][row] : file["offsets"][row + 1]] = 1e6  # breaks the checksum as well
+    arguments = toy.train_arguments(tmp_path / "model", read_json(model / "record.json")["system"])
+    arguments[arguments.index("--stores") + 1] = str(tmp_path)
+    assert run("cmarr", VERBS, arguments) == 0
+    assert (tmp_path / "model/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+
+
+def test_a_damaged_model_is_a_user_error(toy, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("model.safetensors", "record.json"):
+        (tmp_path / name).write_bytes((model / name).read_bytes()[: 200 if name.startswith("model") else None])
+    assert run("cmarr", VERBS, toy.predict_arguments(tmp_path, "t", tmp_path / "out.csv")) == 1
+    assert "model.safetensors: not a readable model" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_stage_2_imports_neither_encoders_nor_decoders_() -> None:
+    code = (
+        "import sys, cmarr.predict, cmarr.train, cmarr.folds, cmarr.figures\n"
+        "print([m for m in ('transformers', 'cv2', 'av', 'facenet_pytorch', 'torchaudio') if m in sys.modules])"
+    )
+    job = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert job.stdout == "[]\n"

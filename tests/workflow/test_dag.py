@@ -1,0 +1,163 @@
+"""Whole runs of the workflow on a small synthetic corpus."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import yaml
+
+from cmarr.vocabulary import CONDITIONS
+from extractors.files import read_csv
+from tests.workflow.project import Project, copy_project, small_config
+
+SYSTEMS, FOLDS = ("cm_arr", "baseline"), ("1", "2", "3")
+TABLES = {"scores": 1, "table2": 1, "figures": 1, "all": 1}
+
+
+def total(counts: dict[str, int]) -> Counter[str]:
+    return Counter(counts) + Counter({"total": sum(counts.values())})
+
+
+def test_a_bare_run_makes_every_table_and_figure(finished: Project) -> None:
+    results = finished.folder / "results"
+    table = read_csv(results / "table2.csv")
+    assert len(table) == len(SYSTEMS) * 8
+    assert {row["folds"] for row in table} == {"3"}
+    assert len(read_csv(results / "scores.csv")) == len(SYSTEMS) * len(FOLDS) * len(CONDITIONS)
+    assert (results / "table1.csv").exists()
+    assert (results / "figures/conditions.png").stat().st_size > 10_000
+
+
+def test_every_made_file_says_where_its_data_come_from(finished: Project) -> None:
+    results = finished.folder / "results"
+    tables = sorted(results.rglob("*.csv"))
+    assert len(tables) > 50
+    for path in tables:
+        with path.open(newline="") as stream:
+            reader = csv.DictReader(stream)
+            assert "origin" in (reader.fieldnames or []), path
+            assert all(row["origin"] == "synthetic" for row in reader), path
+    for path in results.rglob("*.json"):
+        assert json.loads(path.read_text())["origin"] == "synthetic", path
+    for path in results.rglob("*.h5"):
+        with h5py.File(path) as file:
+            assert file.attrs["origin"] == "synthetic"
+    assert "synthetic" in (results / "table2.md").read_text()
+    assert all("random" in row["notes"] for row in read_csv(results / "table2.csv"))
+
+
+def test_every_job_wrote_a_log_and_a_benchmark(finished: Project) -> None:
+    results = finished.folder / "results"
+    jobs = 1 + 3 * 3 + 3 + 1 + 6 + 42 + 4
+    assert len(list((results / "logs").rglob("*.log"))) == jobs
+    assert len(list((results / "benchmarks").rglob("*.tsv"))) == jobs
+
+
+def test_a_finished_run_repeated_has_nothing_to_do(finished: Project) -> None:
+    assert finished.planned() == Counter()
+
+
+def test_forcing_one_model_runs_its_fold_and_what_depends_on_it(finished: Project) -> None:
+    model = "results/models/iemocap/cm_arr/fold3/seed1/model.safetensors"
+    assert finished.planned("-R", model) == total({"train": 1, "predict": 7} | TABLES)
+    job = finished.snakemake("-R", model)
+    assert job.returncode == 0, job.stdout
+    assert finished.planned() == Counter()
+
+
+def test_an_edit_of_stage_2_trains_again_but_extracts_nothing(finished: Project) -> None:
+    path = finished.folder / "cmarr/engine.py"
+    before = path.read_text()
+    path.write_text(before + "\nEDITED = 1\n")
+    runs = len(SYSTEMS) * len(FOLDS)
+    assert finished.planned() == total({"train": runs, "predict": 7 * runs} | TABLES)
+    path.write_text(before + "\n# a comment\n")
+    assert finished.planned() == Counter()
+    path.write_text(before)
+
+
+def test_an_edit_of_one_system_trains_that_system_only(finished: Project) -> None:
+    path = finished.folder / "cmarr/systems/baseline.py"
+    before = path.read_text()
+    path.write_text(before + "\nEDITED = 1\n")
+    assert finished.planned() == total({"train": 3, "predict": 21} | TABLES)
+    path.write_text(before)
+
+
+def test_an_edit_of_the_readme_runs_nothing(finished: Project) -> None:
+    (finished.folder / "README.md").write_text("<!-- a comment -->\n")
+    assert finished.planned() == Counter()
+
+
+def test_a_changed_setting_runs_what_depends_on_it(finished: Project) -> None:
+    path = finished.folder / "small.yaml"
+    before = path.read_text()
+    content = yaml.safe_load(before)
+    content["systems"]["cm_arr"]["beta"] = 0.5
+    path.write_text(yaml.safe_dump(content))
+    assert finished.planned() == total({"train": 3, "predict": 21} | TABLES)
+    content["systems"]["cm_arr"].pop("beta")
+    content["encoders"]["video"]["seed"] = 7
+    path.write_text(yaml.safe_dump(content))
+    planned = finished.planned()
+    assert (planned["extract"], planned["pack"], planned["manifest"]) == (3, 1, 0)
+    path.write_text(before)
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_numbers(
+    finished: Project, raw: Path, tmp_path: Path
+) -> None:
+    project = copy_project(tmp_path / "project")
+    (project.folder / "small.yaml").write_text(yaml.safe_dump(small_config(raw)))
+    chance = random.Random(0)
+    for _ in range(2):
+        job = subprocess.Popen(
+            project.command("--configfile", "small.yaml"), cwd=project.folder, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(chance.uniform(12, 25))
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+        shutil.rmtree(project.folder / ".snakemake/locks", ignore_errors=True)  # what `snakemake --unlock` does
+    last = project.snakemake()
+    assert last.returncode == 0, last.stdout
+    whole = finished.folder / "results"
+    for path in [whole / "scores.csv", *sorted((whole / "predictions").rglob("*.csv"))]:
+        assert (project.folder / "results" / path.relative_to(whole)).read_bytes() == path.read_bytes(), path
+
+
+def test_a_clone_without_corpora_gets_one_line_with_the_fix(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    job = project.snakemake("results/table2.csv", configfile=None)
+    assert job.returncode != 0
+    (line,) = [line for line in job.stdout.splitlines() if not line.startswith("Using workflow specific profile")]
+    assert "data/IEMOCAP_full_release" in line
+    assert "corpora.iemocap.root in config.yaml" in line
+    assert "make demo" in line
+
+
+def test_a_mistyped_key_stops_before_any_job(finished: Project) -> None:
+    content = yaml.safe_load((finished.folder / "small.yaml").read_text())
+    content["systems"]["cm_arr"]["trainign"] = {}
+    (finished.folder / "wrong.yaml").write_text(yaml.safe_dump(content))
+    job = finished.snakemake(configfile="wrong.yaml")
+    assert job.returncode != 0
+    assert "unknown key `trainign` under `systems.cm_arr`: did you mean `training`?" in job.stdout
+    assert "Traceback" not in job.stdout
+
+
+def test_the_slurm_profile_plans_the_same_jobs(finished: Project) -> None:
+    planned = finished.planned("--forceall", "--workflow-profile", "profiles/slurm")
+    assert planned == total(
+        {"manifest": 1, "extract": 9, "pack": 3, "folds": 1, "train": 6, "predict": 42, "table1": 1} | TABLES
+    )

@@ -1,0 +1,86 @@
+rule folds:
+    message:
+        "Split {wildcards.corpus} into folds ({wildcards.protocol})"
+    input:
+        manifest=rules.manifest.output.manifest,
+    output:
+        folds=f"{R}/folds/{{corpus}}/{{protocol}}.json",
+    params:
+        code=plan.code("cmarr.folds"),
+    log:
+        f"{R}/logs/folds/{{corpus}}/{{protocol}}.log",
+    benchmark:
+        f"{R}/benchmarks/folds/{{corpus}}/{{protocol}}.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/cmarr.yaml"
+    shell:
+        "python -m cmarr folds --corpus {wildcards.corpus} --manifest {input.manifest}"
+        " --protocol {wildcards.protocol} --out {output.folds} > {log} 2>&1"
+
+
+rule train:
+    message:
+        "Train {wildcards.system} on {wildcards.corpus}, fold {wildcards.fold}, seed {wildcards.seed}"
+    input:
+        manifest=rules.manifest.output.manifest,
+        folds=f"{R}/folds/{{corpus}}/{plan.config.protocol}.json",
+        stores=lambda wildcards: plan.stores(wildcards.corpus),
+    output:
+        model=f"{R}/models/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/model.safetensors",
+        record=f"{R}/models/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/record.json",
+        history=f"{R}/models/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/history.csv",
+    params:
+        settings=lambda wildcards: plan.system(wildcards.system),
+        features=plan.features,
+        stores=f"{R}/features/{{corpus}}",
+        folder=subpath(output.model, parent=True),
+        code=lambda wildcards: plan.code("cmarr.train", f"cmarr.systems.{wildcards.system}"),
+    log:
+        f"{R}/logs/train/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks/train/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=plan.gpus,
+    conda:
+        "../../envs/cmarr.yaml"
+    shell:
+        "python -m cmarr train --corpus {wildcards.corpus} --system {wildcards.system} --settings {params.settings:q}"
+        " --features {params.features:q} --manifest {input.manifest} --folds {input.folds} --fold {wildcards.fold}"
+        " --seed {wildcards.seed} --stores {params.stores} --threads {threads} --out-dir {params.folder} > {log} 2>&1"
+
+
+rule predict:
+    message:
+        "Predict with {wildcards.system} on {wildcards.corpus}, fold {wildcards.fold}, given {wildcards.condition}"
+    input:
+        model=rules.train.output.model,
+        record=rules.train.output.record,
+        manifest=rules.manifest.output.manifest,
+        folds=rules.train.input.folds,
+        stores=lambda wildcards: plan.stores(wildcards.corpus, wildcards.condition),
+    output:
+        predictions=f"{R}/predictions/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/{{condition}}.csv",
+    params:
+        stores=f"{R}/features/{{corpus}}",
+        code=lambda wildcards: plan.code("cmarr.predict", f"cmarr.systems.{wildcards.system}"),
+    log:
+        f"{R}/logs/predict/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}-{{condition}}.log",
+    benchmark:
+        f"{R}/benchmarks/predict/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}-{{condition}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=plan.gpus,
+    conda:
+        "../../envs/cmarr.yaml"
+    shell:
+        "python -m cmarr predict --model {input.model} --manifest {input.manifest} --folds {input.folds}"
+        " --stores {params.stores} --condition {wildcards.condition} --threads {threads}"
+        " --out {output.predictions} > {log} 2>&1"
