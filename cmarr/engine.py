@@ -68,7 +68,7 @@ def fit(
     device = data.labels.device
     patterns = torch.tensor([availability(condition) for condition in system.patterns])
     optimizer = torch.optim.AdamW(
-        system.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.999)
+        system.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     steps_per_epoch = sum(1 for begin in range(0, len(train), settings.batch_size) if len(train) - begin > 1)
     steps = settings.epochs * steps_per_epoch

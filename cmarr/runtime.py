@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import torch
 
@@ -15,6 +16,7 @@ def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
 
 def start_torch(args: argparse.Namespace) -> str:
     """Set threads and deterministic algorithms; returns the device, `cpu` or `cuda`."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
     torch.set_num_threads(args.threads)
     torch.use_deterministic_algorithms(True)
     if args.device == "auto":

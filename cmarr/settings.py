@@ -51,7 +51,7 @@ PRESETS = {
     "lite": Sizes(256, 8, 64, 8, 32, 64, 4, 50),
     "tiny": Sizes(16, 2, 16, 8, 2, 16, 1, 8),
 }
-"""`paper` takes MAP's and DiCMoR's code values (docs/cm-arr.md, points 1 and 16), `lite` is for a CPU, `tiny` for the demo and tests."""
+"""`paper` has the values of MAP's and DiCMoR's code, `lite` is for a CPU, `tiny` for the demo and tests."""
 
 
 class System(Settings):

@@ -15,8 +15,8 @@ from cmarr.vocabulary import MODALITIES
 class Fusion(nn.Module):
     """Text attends to video and to speech; both results side by side go through self-attention.
 
-    The text speaks of three cross-modal blocks, the equations have two; the equations count (docs/cm-arr.md, point 21). Text
-    asks always, also when it was recovered (22). Pooling and head are ours: mean over time, two layers (23).
+    The text speaks of three cross-modal blocks, the equations have two, and the equations count. Text asks always, also
+    when it was recovered. Pooling and head are ours: mean over time, two layers (docs/cm-arr.md, points 21 to 23).
     """
 
     def __init__(self, sizes: Sizes, dropout: float, head_dropout: float, classes: int) -> None:

@@ -12,7 +12,7 @@ def real_frames(lengths: Tensor, time: int) -> Tensor:
 
 
 def mean_over_time(x: Tensor, lengths: Tensor) -> Tensor:
-    """(batch, dim): mean over the real frames of `x` (batch, time, dim); padding is never read (docs/cm-arr.md, point 4)."""
+    """(batch, dim): mean over the real frames of `x` (batch, time, dim); padding does not count, whatever it holds."""
     real = real_frames(lengths, x.shape[1])[:, :, None]
     return torch.where(real, x, 0).sum(1) / lengths[:, None]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 from cmarr.batch import Batch
+from cmarr.blocks.rows import rows_of, spread
+from cmarr.vocabulary import MODALITIES
 
 
 class SystemModule(nn.Module, ABC):
@@ -26,6 +29,22 @@ class SystemModule(nn.Module, ABC):
         Every modality of every sample is real; `batch.available` says which ones count as missing. ValueError without
         labels.
         """
+
+
+def observed(batch: Batch, encoders: nn.ModuleDict, empty: tuple[int, int]) -> dict[str, Tensor]:
+    """X_n (batch, *empty) per modality: its encoder's output for rows that have it available, zeros for the others.
+
+    Only available rows are ever indexed, so nothing about a missing input, not even NaN, can reach an output.
+    """
+    x = {}
+    for column, modality in enumerate(MODALITIES):
+        rows = rows_of(batch.available[:, column])
+        if len(rows):
+            seen = encoders[modality](batch.features[modality][rows], batch.lengths[modality][rows])
+            x[modality] = spread(seen, rows, len(batch.available))
+        else:
+            x[modality] = torch.zeros(len(batch.available), *empty, device=batch.available.device)
+    return x
 
 
 def labels_of(batch: Batch) -> Tensor:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.fusion import Fusion
 from cmarr.blocks.projection import Projection
-from cmarr.blocks.rows import rows_of, spread
 from cmarr.settings import Baseline, System
-from cmarr.systems.base import SystemModule, labels_of
+from cmarr.systems.base import SystemModule, labels_of, observed
 from cmarr.vocabulary import FULL, MODALITIES
 
 
@@ -32,15 +30,7 @@ class BaselineSystem(SystemModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (batch, classes)."""
-        x = {}
-        for column, modality in enumerate(MODALITIES):
-            rows = rows_of(batch.available[:, column])
-            if len(rows):
-                seen = self.project[modality](batch.features[modality][rows], batch.lengths[modality][rows])
-                x[modality] = spread(seen, rows, len(batch.available))
-            else:
-                x[modality] = torch.zeros(len(batch.available), *self.empty, device=batch.available.device)
-        logits: Tensor = self.fuse(x)
+        logits: Tensor = self.fuse(observed(batch, self.project, self.empty))
         return logits
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

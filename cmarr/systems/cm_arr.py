@@ -20,7 +20,7 @@ from cmarr.blocks.resample import mean_over_time, real_frames
 from cmarr.blocks.rows import rows_of, spread
 from cmarr.blocks.umc import Umc, normal_init
 from cmarr.settings import CmArr, System
-from cmarr.systems.base import SystemModule, labels_of
+from cmarr.systems.base import SystemModule, labels_of, observed
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS, MODALITIES
 
 
@@ -79,14 +79,7 @@ class CmArrSystem(SystemModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (batch, classes)."""
-        x = {}
-        for column, modality in enumerate(MODALITIES):
-            rows = rows_of(batch.available[:, column])
-            if len(rows):
-                seen = self.branch(modality)(batch.features[modality][rows], batch.lengths[modality][rows])
-                x[modality] = spread(seen, rows, len(batch.available))
-            else:
-                x[modality] = torch.zeros(len(batch.available), *self.empty, device=batch.available.device)
+        x = observed(batch, self.branches, self.empty)
         return cast(Tensor, self.fuse(self.complete(x, batch.available)[0]))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

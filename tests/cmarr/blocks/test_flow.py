@@ -42,15 +42,15 @@ def test_log_det_equals_the_jacobian(literal: bool, steps: int) -> None:
 
 
 @pytest.mark.parametrize("literal", [False, True])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_inverse_in_float32_at_full_depth(literal: bool, seed: int) -> None:
     torch.manual_seed(seed)
     flow = randomised(Flow(64, 32, 64, literal), 0.05, seed)
-    x = frames(4, 64, 50, seed=seed)
+    x = frames(1, 64, 5, seed=seed)
     with torch.no_grad():
         z = flow(x)[0]
         assert (flow.inverse(z) - x).abs().max() < 1e-4
-        latent = z + 0.1 * z.std() * frames(4, 64, 50, seed=9)
+        latent = z + 0.1 * z.std() * frames(1, 64, 5, seed=9)
         again = flow(flow.inverse(latent))[0]
     assert (again - latent).abs().max() < 1e-4
     assert (z - x).abs().max() > 0.1

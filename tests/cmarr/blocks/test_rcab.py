@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from cmarr.blocks.rcab import ChannelAttention, Rcab, ResidualGroup, reconstruction
 
@@ -25,6 +26,10 @@ def test_channel_attention_scales_each_channel_by_one_gate() -> None:
 def test_channel_attention_is_the_formula() -> None:
     attention = ChannelAttention(32)
     squeeze, _, widen, _ = attention.gate
+    assert isinstance(squeeze, nn.Conv1d)
+    assert isinstance(widen, nn.Conv1d)
+    assert squeeze.bias is not None
+    assert widen.bias is not None
     x = torch.randn(1, 32, 5)
     hidden = torch.relu(squeeze.weight[:, :, 0] @ x[0].mean(1) + squeeze.bias)
     gate = torch.sigmoid(widen.weight[:, :, 0] @ hidden + widen.bias)

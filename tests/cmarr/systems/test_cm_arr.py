@@ -122,8 +122,8 @@ def test_flows_learn_through_their_inverse(dims: dict[str, int]) -> None:
     system, x = shaken(dims), projected()
     completed, _ = system.complete(x, flags(*["t"] * 7))
     completed["speech"].square().sum().backward()
-    assert all(parameter.grad.any() for parameter in system.branch("speech").flow.steps[0].last.parameters())
-    assert system.branch("video").flow.steps[0].scale.grad is None
+    assert all(parameter.grad is not None for parameter in system.branch("speech").flow.parameters())
+    assert all(parameter.grad is None for parameter in system.branch("video").flow.parameters())
 
 
 def test_loss_parts_are_those_of_the_sheet(dims: dict[str, int], make_batch: MakeBatch) -> None:
@@ -169,6 +169,6 @@ def test_weight_zero_takes_a_part_out_of_the_total(dims: dict[str, int], make_ba
 
 @pytest.mark.parametrize(("size", "count"), [("paper", 46_950_181), ("lite", 7_600_549)])
 def test_parameter_count(size: str, count: int) -> None:
-    """The blocks' counts are checked against the published ones where they are tested; here nothing may be left over."""
+    """About 47 M and 8 M; the blocks' own counts are checked against the published ones where the blocks are tested."""
     system = build(CmArr.model_validate({"size": size}), {"text": 768, "speech": 768, "video": 342}, 4)
     assert sum(parameter.numel() for parameter in system.parameters()) == count

@@ -1,0 +1,7 @@
+"""The demo corpus and its encoders, made on the spot from installed packages: no download, and nothing licensed."""
+
+from __future__ import annotations
+
+from extractors.demo.build import build
+
+__all__ = ["build"]

@@ -1,0 +1,100 @@
+"""Small BERT and wav2vec2 checkpoints with seeded random weights, in the format of Hugging Face."""
+
+from __future__ import annotations
+
+import json
+import string
+from pathlib import Path
+from typing import Any
+
+from extractors.demo.words import vocabulary
+
+ORIGIN = {"origin": "synthetic"}
+"""Stands in every JSON file and in the header of the weights."""
+HIDDEN = 64
+WORD_DEVIATION = 1.0
+WEIGHT_GAIN = 0.2
+
+
+def build_checkpoints(out: Path, seed: int) -> None:
+    """Folders `out/bert` and `out/wav2vec2`, to be loaded with AutoModel, AutoTokenizer and AutoFeatureExtractor."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        _bert(out / "bert")
+        _wav2vec2(out / "wav2vec2")
+
+
+def _bert(folder: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ORIGIN["origin"]]
+    characters = sorted(set(string.ascii_lowercase + string.digits + ".,?!'-:;()[]"))
+    words += characters + [f"##{character}" for character in characters]
+    words += [word for word in vocabulary() if word not in words]
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=HIDDEN,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=2 * HIDDEN,
+        max_position_embeddings=128,
+    )
+    model = BertModel(config)
+    _scale_weights(model)
+    model.embeddings.word_embeddings.weight.data.normal_(0, WORD_DEVIATION)
+    _save(folder, model)
+    folder.joinpath("vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 128}
+    _write_json(folder / "tokenizer_config.json", settings)
+
+
+def _wav2vec2(folder: Path) -> None:
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    config = Wav2Vec2Config(
+        hidden_size=HIDDEN,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=2 * HIDDEN,
+        conv_dim=(48,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        apply_spec_augment=False,
+    )
+    model = Wav2Vec2Model(config)
+    _scale_weights(model)
+    _save(folder, model)
+    settings = {
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "do_normalize": True,
+        "feature_size": 1,
+        "padding_side": "right",
+        "padding_value": 0.0,
+        "return_attention_mask": False,
+        "sampling_rate": 16000,
+    }
+    _write_json(folder / "preprocessor_config.json", settings)
+
+
+def _scale_weights(model: Any) -> None:
+    """Deviation 1/sqrt(inputs) in the linear layers: with the usual 0.02 a block would add next to nothing."""
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.weight.data.normal_(0, WEIGHT_GAIN * module.in_features**-0.5)
+
+
+def _save(folder: Path, model: Any) -> None:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True)
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, folder / "model.safetensors", ORIGIN)
+    _write_json(folder / "config.json", {**model.config.to_dict(), "architectures": [type(model).__name__]})
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps({**content, **ORIGIN}, indent=1, sort_keys=True) + "\n", encoding="utf-8")

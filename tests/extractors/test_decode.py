@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extractors.decode import frames, ticks
+from extractors.shard import UnreadableError
+
+Writer = Callable[[Path, Sequence[Any], str], None]
+
+
+def numbered(many: int) -> list[Any]:
+    """Split-screen pictures whose brightness is their number: rising on the left, falling on the right."""
+    pictures = []
+    for number in range(many):
+        picture = np.zeros((48, 96, 3), np.uint8)
+        picture[:, :48] = 2 * number
+        picture[:, 48:] = 250 - 2 * number
+        pictures.append(picture)
+    return pictures
+
+
+def number(picture: Any) -> int:
+    left, right = picture[8:-8, 8:40].mean() / 2, (250 - picture[8:-8, 56:88].mean()) / 2
+    assert abs(left - right) < 1.5
+    return round(float(left + right) / 2)
+
+
+@pytest.fixture
+def path(tmp_path: Path, write_avi: Writer) -> Path:
+    file = tmp_path / "v.avi"
+    write_avi(file, numbered(120), "30000/1001")
+    return file
+
+
+@given(st.integers(0, 500), st.integers(1, 500), st.sampled_from([1.0, 2.5, 10.0, 29.97, 120.0]))
+def test_ticks_lie_in_the_span(start: int, length: int, per_second: float) -> None:
+    begin, end = start / 100, (start + length) / 100
+    found = ticks(begin, end, per_second)
+    expected = [k for k in range(int(end * per_second) + 2) if begin - 1e-9 <= k / per_second < end - 1e-9]
+    if expected:
+        assert list(found) == expected
+    else:
+        assert len(found) == 1
+        assert abs(found[0] / per_second - (begin + end) / 2) <= 0.5 / per_second + 1e-9
+
+
+def test_ticks_by_hand() -> None:
+    assert list(ticks(0.7, 1.0, 10)) == [7, 8, 9]  # 0.7 * 10 is a little more than 7
+    assert list(ticks(0.71, 0.74, 10)) == [7]
+    assert list(ticks(None, 0.25, 10)) == [0, 1, 2]
+    assert ticks(1.0, None, 10)[0] == 10
+    assert len(ticks(None, None, 10)) > 10**9
+
+
+def test_frames_are_those_of_the_time_stamps(path: Path) -> None:
+    found = list(frames(path, ticks(0.4, 3.0, 10), 10))
+    assert [tick for tick, _ in found] == list(range(4, 30))
+    assert all(picture.shape == (48, 96, 3) and picture.dtype == np.uint8 for _, picture in found)
+    for tick, picture in found:
+        assert abs(number(picture) - round(tick / 10 * 30000 / 1001)) <= 1
+
+
+def test_wanted_ticks_may_have_gaps_and_no_end(path: Path) -> None:
+    assert [tick for tick, _ in frames(path, [3, 4, 20, 39], 10)] == [3, 4, 20, 39]
+    endless = [tick for tick, _ in frames(path, count(0), 10)]
+    assert endless == list(range(40))  # 120 frames are 4.004 s; tick 40 would show frame 120
+    assert list(frames(path, [], 10)) == []
+    assert list(frames(path, [100], 10)) == []
+
+
+def test_more_ticks_than_frames_repeat_frames(path: Path) -> None:
+    found = [number(picture) for _, picture in frames(path, range(12), 120)]
+    assert found == sorted(found)
+    assert 3 <= len(set(found)) <= 4
+
+
+@pytest.mark.parametrize("rate", ["30", "60000/1001", "25"])
+def test_the_rate_comes_from_the_container(tmp_path: Path, write_avi: Writer, rate: str) -> None:
+    file = tmp_path / "v.avi"
+    write_avi(file, numbered(60), rate)
+    above, _, below = rate.partition("/")
+    hz = int(above) / int(below or 1)
+    for tick, picture in frames(file, range(5), 5):
+        assert abs(number(picture) - round(tick / 5 * hz)) <= 1
+
+
+def test_a_truncated_file_ends_early(path: Path) -> None:
+    whole = dict(frames(path, range(40), 10))
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) * 6 // 10])
+    cut_short = dict(frames(path, range(40), 10))
+    assert list(cut_short) == list(range(len(cut_short)))
+    assert 15 < len(cut_short) < 35
+    assert all(np.array_equal(cut_short[tick], whole[tick]) for tick in list(cut_short)[:-1])
+
+
+def test_frames_that_fail_to_decode_shift_nothing(path: Path) -> None:
+    with av.open(str(path)) as container:
+        places = [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
+    raw = bytearray(path.read_bytes())
+    for start, size in places[50:56]:
+        raw[start : start + size] = bytes(size)  # chunk headers stay: the reader counts frames by them
+    path.write_bytes(raw)
+    found = dict(frames(path, range(40), 10))
+    assert sorted(set(range(40)) - found.keys()) == [17, 18]  # frames 51 and 54; 56 is too late for both
+    sound = [tick for tick in found if tick < 16 or tick > 19]
+    assert all(abs(number(found[tick]) - tick * 2.997) <= 1 for tick in sound)
+
+
+def test_what_is_no_video_says_so(tmp_path: Path) -> None:
+    (tmp_path / "junk.avi").write_bytes(bytes.fromhex("0005160700020000") + bytes(100))
+    (tmp_path / "empty.avi").touch()
+    soundfile.write(tmp_path / "sound.wav", np.zeros(1600), 16000)
+    for name, reason in (
+        ("junk.avi", "cannot be opened"),
+        ("empty.avi", "cannot be opened"),
+        ("sound.wav", "no video"),
+    ):
+        with pytest.raises(UnreadableError, match=rf"{name} .*{reason}"):
+            list(frames(tmp_path / name, [0], 10))

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+from transformers import AutoModel, Wav2Vec2Config
+
+from extractors import encoders, speech
+from extractors.shard import UnreadableError
+from extractors.store import FeatureStore
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CPU = torch.device("cpu")
+
+
+def noise(samples: int, seed: int = 0) -> NDArray[np.float32]:
+    return (0.1 * np.random.default_rng(seed).normal(size=samples) + 0.02).astype(np.float32)
+
+
+def plain(folder: Path, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The bare model on a waveform that is normalised by hand."""
+    model = AutoModel.from_pretrained(folder).eval()
+    standard = (wave.astype(np.float64) - wave.mean(dtype=np.float64)) / np.sqrt(wave.var(dtype=np.float64) + 1e-7)
+    padded = np.pad(standard, (0, max(0, 400 - len(wave))))
+    with torch.no_grad():
+        hidden: NDArray[np.float32] = (
+            model(torch.tensor(padded, dtype=torch.float32)[None]).last_hidden_state[0].numpy()
+        )
+    return hidden
+
+
+@pytest.mark.parametrize("samples", [1, 399, 400, 719, 720, 16000, 23456])
+def test_equals_the_plain_model(wav2vec2_folder: Path, samples: int) -> None:
+    encoder = encoders.load("speech", str(wav2vec2_folder), None, CPU)
+    wave = noise(samples)
+    values = speech.encode(wave, encoder)
+    assert values.shape == ((max(samples, 400) - 400) // 320 + 1, 16)
+    np.testing.assert_allclose(values, plain(wav2vec2_folder, wave), rtol=0, atol=1e-4)
+
+
+def test_geometry_of_wav2vec2() -> None:
+    assert speech.geometry(Wav2Vec2Config()) == (400, 320)
+
+
+def test_a_span_of_a_stereo_file_becomes_mono(tmp_path: Path) -> None:
+    stereo = np.stack([noise(16000, 1), noise(16000, 2)], axis=1)
+    soundfile.write(tmp_path / "a.wav", stereo, 16000, subtype="FLOAT")
+    wave = speech.read_wave(tmp_path / "a.wav", 0.25, 0.5)
+    np.testing.assert_allclose(wave, stereo[4000:8000].mean(axis=1), atol=1e-7)
+    assert len(speech.read_wave(tmp_path / "a.wav", None, None)) == 16000
+    assert len(speech.read_wave(tmp_path / "a.wav", 0.9, 7.0)) == 1600
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 8000])
+def test_other_rates_become_16_khz(tmp_path: Path, rate: int) -> None:
+    times = np.arange(rate) / rate
+    tone = (0.5 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", tone, rate, subtype="FLOAT")
+    wave = speech.read_wave(tmp_path / "a.wav", None, None)
+    assert len(wave) == 16000
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    np.testing.assert_allclose(wave[500:-500], expected[500:-500], atol=2e-3)
+    reference = resample_poly(tone.astype(np.float64), 16000, rate)
+    np.testing.assert_allclose(wave[500:-500], reference[500:-500], atol=2e-3)
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+    (tmp_path / "noise.wav").write_bytes(bytes(range(256)))
+    soundfile.write(tmp_path / "short.wav", noise(100), 16000)
+    soundfile.write(tmp_path / "nan.wav", np.array([0, np.nan], np.float32), 16000, subtype="FLOAT")
+    for name, start, reason in (
+        ("noise", None, "cannot be read"),
+        ("short", 1.0, "no samples"),
+        ("nan", None, "finite"),
+    ):
+        with pytest.raises(UnreadableError, match=rf"{name}\.wav .*{reason}"):
+            speech.read_wave(tmp_path / f"{name}.wav", start, None)
+
+
+def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
+    small: Any, wav2vec2_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    soundfile.write(small.root / "a.wav", noise(20000), 16000)
+    soundfile.write(small.root / "short.wav", noise(250), 16000)
+    (small.root / "bad.wav").write_bytes(b"no sound at all")
+    small.add("a", audio="a.wav", audio_start=0.5, audio_end=1.0)
+    small.add("b", audio="bad.wav")
+    small.add("c", audio="short.wav")
+    small.add("d", audio="absent.wav")
+    small.add("e", audio="../outside.wav")
+    small.add("f")
+    settings = json.dumps({"model": str(wav2vec2_folder)})
+    with caplog.at_level("INFO"):
+        path = small.run(speech, "speech.h5", "--settings", settings)
+    assert "c: 250 samples, filled with zeros to 400" in caplog.text
+    with FeatureStore(path) as store:
+        assert [store.length(name) for name in store.ids] == [24, 0, 1, 0, 0, 0]
+        assert list(store.problems) == ["b", "d", "e", "f"]
+        assert "cannot be read" in store.problems["b"]
+        assert store.problems["d"] == "absent.wav is missing"
+        assert "leaves" in store.problems["e"]
+        assert store.problems["f"] == "the manifest names no file"
+        wave = soundfile.read(small.root / "a.wav", dtype="float32")[0][8000:16000]
+        np.testing.assert_allclose(store["a"].values, plain(wav2vec2_folder, wave), rtol=0, atol=1e-4)
+    assert small.run(speech, "again.h5", "--settings", settings).read_bytes() == path.read_bytes()

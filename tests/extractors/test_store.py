@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from extractors.files import UserError
+from extractors.store import FeatureStore, Frames, write_store
+
+DIM = 3
+LENGTHS = [4, 0, 1]
+
+
+def frames(length: int, seed: int = 0) -> Frames:
+    rng = np.random.default_rng(seed)
+    return Frames(rng.normal(size=(length, DIM)).astype(np.float32), rng.random(length) < 0.5)
+
+
+ITEMS = [(f"u{row}", frames(length, row)) for row, length in enumerate(LENGTHS)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "store.h5"
+    write_store(
+        file, DIM, iter(ITEMS), LENGTHS, {"u1": "too quiet, \u00e4h"}, {"encoder": "none", "note": "x" * 100_000}
+    )
+    return file
+
+
+def test_round_trip(path: Path) -> None:
+    with FeatureStore(path) as store:
+        assert (store.ids, store.dim, list(store.offsets)) == (["u0", "u1", "u2"], DIM, [0, 4, 4, 5])
+        assert store.problems == {"u1": "too quiet, \u00e4h"}
+        assert store.attributes["encoder"] == "none"
+        assert len(store.attributes["note"]) == 100_000
+        for name, item in ITEMS:
+            assert store.length(name) == len(item.values)
+            assert np.array_equal(store[name].values, item.values)
+            assert np.array_equal(store[name].valid, item.valid)
+            assert store[name].values.dtype == np.float32
+            assert store[name].valid.dtype == np.bool_
+
+
+@settings(max_examples=20, deadline=None)
+@given(lengths=st.lists(st.integers(0, 5), max_size=6))
+def test_any_lengths(tmp_path_factory: pytest.TempPathFactory, lengths: list[int]) -> None:
+    file = tmp_path_factory.mktemp("any") / "store.h5"
+    items = [(str(row), frames(length, row)) for row, length in enumerate(lengths)]
+    write_store(file, DIM, items, lengths, {}, {})
+    with FeatureStore(file) as store:
+        assert store.ids == [name for name, _ in items]
+        assert all(np.array_equal(store[name].values, item.values) for name, item in items)
+
+
+def test_layout_on_disk_is_one_contiguous_array(path: Path) -> None:
+    with h5py.File(path) as file:
+        assert file["values"].chunks is None
+        assert file["values"].shape == (5, DIM)
+        assert np.array_equal(file["values"][:4], ITEMS[0][1].values)
+        assert file.attrs["complete"]
+
+
+def test_same_content_gives_the_same_bytes(path: Path, tmp_path: Path) -> None:
+    time.sleep(1.1)  # HDF5 time stamps, if there were any, have a resolution of a second
+    again = tmp_path / "again.h5"
+    write_store(again, DIM, ITEMS, LENGTHS, {"u1": "too quiet, \u00e4h"}, {"encoder": "none", "note": "x" * 100_000})
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_unknown_utterance(path: Path) -> None:
+    with FeatureStore(path) as store, pytest.raises(UserError, match=r"store\.h5: has no utterance u9"):
+        store.length("u9")
+
+
+def bad(values: object, valid: object = None) -> Frames:
+    array = np.asarray(values)
+    return Frames(array, np.ones(len(array), np.bool_) if valid is None else valid)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("items", "lengths", "message"),
+    [
+        ([("a", frames(2)), ("a", frames(2))], [2, 2], "1 distinct"),
+        ([("a", frames(2))], [3], r"expected \(3, 3\)"),
+        ([("a", frames(2))], [2, 2], "1 items"),
+        ([("a", frames(2)), ("b", frames(2))], [2], "more items"),
+        ([("a", bad(np.full((1, DIM), np.nan, np.float32)))], [1], "not finite"),
+        ([("a", bad(np.full((1, DIM), np.inf, np.float32)))], [1], "not finite"),
+        ([("a", bad(np.zeros((1, DIM))))], [1], "float64"),
+        ([("a", bad(np.zeros((1, DIM), np.float32), np.zeros(1)))], [1], "float32 and float64"),
+        ([("a", bad(np.zeros((1, DIM), np.float32), np.zeros(2, np.bool_)))], [1], r"\(2,\)"),
+    ],
+)
+def test_refuses_and_leaves_nothing(
+    tmp_path: Path, items: list[tuple[str, Frames]], lengths: list[int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        write_store(tmp_path / "store.h5", DIM, items, lengths, {}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_writer_leaves_no_store(tmp_path: Path) -> None:
+    program = f"""
+import os, signal
+from pathlib import Path
+import numpy as np
+from extractors.store import Frames, write_store
+def items():
+    for row in range(100):
+        if row == 50:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield str(row), Frames(np.ones((1000, 3), np.float32), np.ones(1000, np.bool_))
+write_store(Path({str(tmp_path)!r}) / "store.h5", 3, items(), [1000] * 100, {{}}, {{}})
+"""
+    root = Path(__file__).resolve().parents[2]
+    killed = subprocess.run([sys.executable, "-c", program], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    assert killed.returncode == -9
+    assert not (tmp_path / "store.h5").exists()
+    (draft,) = tmp_path.iterdir()
+    with pytest.raises(UserError, match="delete it and run again"):
+        FeatureStore(draft)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_half_a_file_is_refused(path: Path, share: float) -> None:
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(len(raw) * share)])
+    with pytest.raises(UserError, match=r"store\.h5: .*delete it and run again"):
+        FeatureStore(path)
+
+
+def test_missing_and_foreign_files_are_refused(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"absent\.h5"):
+        FeatureStore(tmp_path / "absent.h5")
+    for key, value in (("complete", False), ("format", 2)):
+        with h5py.File(path, "r+") as file:
+            file.attrs[key] = value
+        with pytest.raises(UserError, match="unfinished, or not in store format 1"):
+            FeatureStore(path)
+
+
+@pytest.mark.parametrize("name", ["u0", "u2"])
+def test_one_flipped_bit_in_the_features_is_noticed(path: Path, name: str) -> None:
+    raw = bytearray(path.read_bytes())
+    place = raw.index(dict(ITEMS)[name].values.tobytes())
+    raw[place + 5] ^= 1
+    path.write_bytes(raw)
+    with FeatureStore(path) as store:
+        with pytest.raises(UserError, match=rf"store\.h5: damaged at {name} .*delete the file"):
+            store[name]
+        other = {"u0": "u2", "u2": "u0"}[name]
+        assert np.array_equal(store[other].values, dict(ITEMS)[other].values)
+
+
+@pytest.mark.parametrize("text", [b"u2", b"too quiet", b"xxxxxx", b"none"])
+def test_one_flipped_bit_in_ids_or_attributes_is_noticed(path: Path, text: bytes) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(text)] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match=r"store\.h5: damaged .*delete it and run again"):
+        FeatureStore(path)
+
+
+def test_changed_offsets_and_valid_are_noticed(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file["valid"][0] = not file["valid"][0]
+    with FeatureStore(path) as store, pytest.raises(UserError, match="damaged at u0"):
+        store["u0"]
+    with h5py.File(path, "r+") as file:
+        file["offsets"][1] = 3
+    with pytest.raises(UserError, match="damaged"):
+        FeatureStore(path)

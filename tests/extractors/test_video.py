@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from extractors import video
+from extractors.decode import frames
+from extractors.denseface import DIM, random_denseface
+from extractors.describer import Describer
+from extractors.faces import Detector, cut
+from extractors.settings import VideoEncoder
+from extractors.store import FeatureStore
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+Writer = Callable[[Path, Sequence[Any], str], None]
+SETTINGS = VideoEncoder(frames_per_second=5, min_face=60)
+JSON = SETTINGS.model_dump_json()
+
+
+def screen(left: Any, right: Any) -> Any:
+    """A split-screen picture of 481 columns: 240 on the left, 241 on the right."""
+    picture = np.zeros((240, 481, 3), np.uint8)
+    for place, part in ((0, left), (241, right)):
+        if part is not None:
+            picture[:, place : place + 240] = part
+    return picture
+
+
+class Spy(Describer):
+    """A describer whose feature is the mean colour of the picture, and that remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, tuple[int, ...]]] = []
+
+    def __call__(self, batch: Any, previous: Any) -> Any:
+        self.batches.append((len(batch), batch[0].shape))
+        return [np.full(DIM, picture.mean(), np.float32) for picture in batch], previous
+
+
+def extracted(small: Any, name: str, describer: Any) -> dict[str, Any]:
+    found = video.extract(small.root / name, small.rows, SETTINGS, describer)
+    return {utterance: (values, valid) for utterance, values, valid in found}
+
+
+@pytest.mark.parametrize("marked", ["F", "M"])
+@pytest.mark.parametrize("speaker", ["F", "M"])
+def test_the_half_is_the_speakers(small: Any, write_avi: Writer, marked: str, speaker: str) -> None:
+    """The actor whose letter is in the dialogue's id sits on the left (corpora 1.9)."""
+    write_avi(small.root / "v.avi", [screen(40, 200)] * 10, "10")
+    crop = "left" if marked == speaker else "right"
+    small.add(f"Ses01{marked}_impro01_{speaker}000", video="v.avi", crop=crop)
+    ((values, valid),) = extracted(small, "v.avi", Spy()).values()
+    assert valid.all()
+    assert np.abs(values - (40 if marked == speaker else 200)).max() < 3
+
+
+def test_halves_of_an_odd_width() -> None:
+    frame = screen(1, 2)
+    assert (video.half(frame, "left") == frame[:, :240]).all()
+    assert (video.half(frame, "right") == frame[:, 240:]).all()
+    assert video.half(frame, "full") is frame
+
+
+def test_each_moment_of_a_half_is_looked_at_once_in_batches(small: Any, write_avi: Writer) -> None:
+    pictures = [screen(2 * number, 250 - 2 * number) for number in range(100)]
+    write_avi(small.root / "v.avi", pictures, "10")  # 10 s: 50 ticks
+    spans = {"a": ("left", 0.0, 8.0), "b": ("left", 4.0, 10.0), "c": ("right", 5.0, 7.0), "d": ("left", 2.01, 2.05)}
+    for name, (crop, start, end) in spans.items():
+        small.add(name, video="v.avi", crop=crop, video_start=start, video_end=end)
+    small.add("e", video="v.avi", crop="full")
+    spy = Spy()
+    found = extracted(small, "v.avi", spy)
+    assert sorted(spy.batches) == sorted(
+        [(32, (240, 240, 3)), (18, (240, 240, 3)), (10, (240, 241, 3)), (32, (240, 481, 3)), (18, (240, 481, 3))]
+    )
+    for name, (crop, start, end) in spans.items():
+        ticks = [k for k in range(50) if start <= k / 5 < end] or [10]
+        expected = [2 * 2 * k if crop == "left" else 250 - 2 * 2 * k for k in ticks]
+        assert len(found[name][0]) == len(ticks)
+        assert np.abs(found[name][0][:, 0] - expected).max() < 4
+    assert len(found["e"][0]) == 50
+
+
+def test_features_are_denseface_of_the_detected_face(small: Any, write_avi: Writer, face: Any) -> None:
+    pictures = [screen(face if number < 6 else None, None) for number in range(12)]
+    write_avi(small.root / "v.avi", pictures, "5")
+    small.add("u", video="v.avi", crop="left")
+    small.add("w", video="v.avi", crop="right")
+    describer = Describer(SETTINGS, torch.device("cpu"))
+    found = extracted(small, "v.avi", describer)
+    values, valid = found["u"]
+    assert list(valid) == [True] * 6 + [False] * 6
+    assert not values[6:].any()
+    assert not found["w"][1].any()
+    halves = [frame[:, :240] for _, frame in frames(small.root / "v.avi", range(6), 5)]
+    network, _ = random_denseface(0)
+    for row, frame in enumerate(halves):
+        ((boxes, _),) = Detector(60, torch.device("cpu"))(frame[None])
+        picture = (cut(frame, boxes[0], 0) - 129) / 63.58
+        expected = network.features(picture[None, None])[0].numpy()
+        np.testing.assert_allclose(values[row], expected, rtol=0, atol=2e-3)
+    assert np.abs(values[0]).max() > 0.1
+
+
+def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
+    small: Any, write_avi: Writer, face: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_avi(small.root / "v.avi", [screen(None, face)] * 40, "10")
+    raw = (small.root / "v.avi").read_bytes()
+    (small.root / "cut.avi").write_bytes(raw[: len(raw) // 2])
+    (small.root / "bad.avi").write_bytes(b"no video")
+    small.add("a", video="v.avi", crop="right", video_start=0.0, video_end=1.0)
+    small.add("b", video="bad.avi", crop="left")
+    small.add("c", video="cut.avi", crop="right", video_start=0.0, video_end=4.0)
+    small.add("d", video="cut.avi", crop="right", video_start=3.5, video_end=4.0)
+    small.add("e", video="v.avi", crop="left", video_start=0.0, video_end=1.0)
+    small.add("f", video="v.avi", crop="left", video_start=60.0, video_end=61.0)
+    path = small.run(video, "video.h5", "--settings", JSON)
+    with FeatureStore(path) as store:
+        assert store.ids == list("abcdef")
+        assert store.dim == 342
+        assert store.attributes["encoder"] == "denseface random:0"
+        assert store.attributes["note"] == "random Denseface weights (untrained stand-in)"
+        assert json.loads(store.attributes["settings"]) == SETTINGS.model_dump()
+        assert list(store.problems) == ["b", "d", "f"]
+        assert "cannot be opened as a video" in store.problems["b"]
+        assert "no decodable frame" in store.problems["d"]
+        assert "no decodable frame" in store.problems["f"]
+        assert store.length("a") == store["a"].valid.sum() == 5
+        assert 3 < store.length("c") < 17
+        assert store.length("e") == 5
+        assert not store["e"].valid.any()
+    assert "e: no face in 5 frames" in caplog.text
+    assert "c: only" in caplog.text
+    assert small.run(video, "again.h5", "--settings", JSON).read_bytes() == path.read_bytes()
