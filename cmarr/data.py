@@ -88,7 +88,12 @@ class Dataset:
 
 
 def load(
-    stores: Mapping[str, Path], ids: list[str], labels: Sequence[str], limits: Features, manifest_hash: str, device: str
+    stores: Mapping[str, Path],
+    ids: list[str],
+    labels: Sequence[str],
+    limits: Features,
+    manifest_hash: str,
+    device: torch.device,
 ) -> Dataset:
     """The utterances `ids` from the stores of some modalities (modality to file).
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,7 +30,7 @@ def save(path: Path, state: dict[str, Tensor], statistics: Statistics, origin: s
         save_file(tensors, draft, {"origin": origin})
 
 
-def restore(path: Path, record: dict[str, Any], device: str) -> tuple[SystemModule, Statistics]:
+def restore(path: Path, record: dict[str, Any], device: torch.device) -> tuple[SystemModule, Statistics]:
     """The trained system and the statistics of its inputs (empty when it was trained without)."""
     try:
         with safetensors.safe_open(path, "pt") as file:

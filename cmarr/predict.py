@@ -10,9 +10,10 @@ import torch
 from cmarr.data import labels_of, load
 from cmarr.engine import probabilities
 from cmarr.model_file import restore
-from cmarr.runtime import add_runtime_arguments, start_torch
+from cmarr.runtime import start_torch
 from cmarr.settings import Features
 from cmarr.vocabulary import CLASSES, CONDITIONS, present
+from extractors.device import add_arguments as add_device_arguments
 from extractors.files import read_json, sha256, write_csv
 
 COLUMNS = ("utterance", "label", *(f"p_{name}" for name in CLASSES), "origin")
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder of the stores; only the available are read")
     parser.add_argument("--condition", choices=CONDITIONS, required=True, help="what is available: t, s, v or several")
     parser.add_argument("--out", type=Path, required=True)
-    add_runtime_arguments(parser)
+    add_device_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:

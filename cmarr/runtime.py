@@ -1,4 +1,4 @@
-"""Options and set-up of every job that computes with torch."""
+"""Set-up of the jobs of stage 2: the device, and algorithms that repeat bit for bit."""
 
 from __future__ import annotations
 
@@ -7,18 +7,12 @@ import os
 
 import torch
 
-
-def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--device` and `--threads`."""
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto takes a GPU if present")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads; the count can change the last bits")
+from extractors import device
 
 
-def start_torch(args: argparse.Namespace) -> str:
-    """Set threads and deterministic algorithms; returns the device, `cpu` or `cuda`."""
+def start_torch(args: argparse.Namespace) -> torch.device:
+    """The device of the job (`extractors.device`); an operation without a deterministic algorithm is an error."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
-    torch.set_num_threads(args.threads)
-    torch.use_deterministic_algorithms(True)
-    if args.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return str(args.device)
+    # Same effect as use_deterministic_algorithms(True), which would import the compiler: 3 s more per job.
+    torch.set_deterministic_debug_mode("error")
+    return device.start(args)

@@ -18,11 +18,12 @@ from cmarr.config import Systems
 from cmarr.data import labels_of, load
 from cmarr.engine import fit
 from cmarr.model_file import save
-from cmarr.runtime import add_runtime_arguments, start_torch
+from cmarr.runtime import start_torch
 from cmarr.seeds import derive
 from cmarr.settings import Features
 from cmarr.systems import build
 from cmarr.vocabulary import CLASSES, MODALITIES
+from extractors.device import add_arguments as add_device_arguments
 from extractors.files import read_json, sha256, write_csv, write_json
 from extractors.store import FeatureStore
 
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--stores", type=Path, required=True, help="folder of text.h5, speech.h5 and video.h5")
     parser.add_argument("--out-dir", type=Path, required=True)
-    add_runtime_arguments(parser)
+    add_device_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -90,7 +91,7 @@ def main(args: argparse.Namespace) -> None:
         "validation_uar": outcome.history[outcome.best_epoch - 1]["validation_uar"],
         "inputs": {str(path): sha256(path) for path in (args.manifest, args.folds)} | _fingerprints(stores),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu", "threads": args.threads,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu", "threads": args.threads,
         "seconds": round(time.monotonic() - begin, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }  # fmt: skip

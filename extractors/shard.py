@@ -7,21 +7,19 @@ import json
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from extractors import device
 from extractors.console import LOG
 from extractors.corpora import Utterance
 from extractors.files import UserError, inside, sha256
 from extractors.manifest import read_manifest
 from extractors.settings import Settings
 from extractors.store import Frames, write_store
-
-if TYPE_CHECKING:
-    import torch
 
 Kind = TypeVar("Kind", bound=Settings)
 ORIGINS = ("release", "composite", "synthetic")
@@ -39,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", default="{}", metavar="JSON", help="settings of the encoder")
     parser.add_argument("--origin", required=True, choices=ORIGINS, help="kind of data")
     parser.add_argument("--out", required=True, type=Path, help="feature store to write")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto: cuda if there is one")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of PyTorch")
+    device.add_arguments(parser)
 
 
 def parse(modality: str, text: str, kind: type[Kind]) -> Kind:
@@ -73,19 +70,6 @@ def media(root: Path, relative: str) -> Path:
     if not path.is_file():
         raise UnreadableError(f"{relative} is missing")
     return path
-
-
-def prepare(args: argparse.Namespace) -> torch.device:
-    """The device of the run; sets the number of threads and makes float32 arithmetic exact and repeatable."""
-    import torch
-
-    torch.set_num_threads(args.threads)
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    available = torch.cuda.is_available()
-    if args.device == "cuda" and not available:
-        raise UserError("--device cuda: PyTorch sees no CUDA device; use --device cpu")
-    return torch.device("cuda" if available and args.device != "cpu" else "cpu")
 
 
 def versions(packages: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import shard
+from extractors import device, shard
 from extractors.console import LOG, progress
 from extractors.encoders import Encoder, load
 from extractors.settings import SpeechEncoder
@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the speech features of one session."""
     settings = shard.parse("speech", args.settings, SpeechEncoder)
     rows = shard.rows(args)
-    encoder = load("speech", settings.model, settings.revision, shard.prepare(args))
+    encoder = load("speech", settings.model, settings.revision, device.start(args))
     out = shard.Shard("speech", encoder.model.config.hidden_size)
     for row in progress(rows, "speech", "utterance"):
         try:

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import shard
+from extractors import device, shard
 from extractors.console import progress
 from extractors.encoders import Encoder, load
 from extractors.files import UserError
@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the text features of one session."""
     settings = shard.parse("text", args.settings, TextEncoder)
     rows = shard.rows(args)
-    encoder = load("text", settings.model, settings.revision, shard.prepare(args))
+    encoder = load("text", settings.model, settings.revision, device.start(args))
     out = shard.Shard("text", encoder.model.config.hidden_size)
     features = encode([row.text for row in rows], encoder, settings.max_tokens)
     for index, values in progress(features, "text", "utterance", len(rows)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import shard
+from extractors import device, shard
 from extractors.console import LOG, progress
 from extractors.corpora import Utterance
 from extractors.decode import frames, ticks
@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
 
     settings = shard.parse("video", args.settings, VideoEncoder)
     rows = shard.rows(args)
-    describer = Describer(settings, shard.prepare(args))
+    describer = Describer(settings, device.start(args))
     out = shard.Shard("video", describer.dim)
     videos = [list(group) for _, group in groupby(sorted(rows, key=lambda row: row.video), key=lambda row: row.video)]
     for group in progress(videos, "video", "dialogue"):

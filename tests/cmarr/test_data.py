@@ -15,7 +15,7 @@ from extractors.store import FeatureStore
 def loaded(toy, limits: Features = Features(), **choice) -> Dataset:  # noqa: B008
     ids = [row["utterance"] for row in toy.rows]
     stores = toy.stores(**choice)
-    return load(stores, ids, [row["label"] for row in toy.rows], limits, sha256(toy.manifest), "cpu")
+    return load(stores, ids, [row["label"] for row in toy.rows], limits, sha256(toy.manifest), torch.device("cpu"))
 
 
 def expected(toy, modality: str, name: str, longest: int) -> NDArray[np.float32]:
@@ -83,7 +83,7 @@ def test_a_constant_dimension_is_not_divided_by_zero() -> None:
 
 def test_a_store_of_another_manifest_is_refused(toy) -> None:
     with pytest.raises(UserError, match=r"text\.h5: made from another manifest"):
-        load(toy.stores(("text",)), ["x"], ["sad"], Features(), "another", "cpu")
+        load(toy.stores(("text",)), ["x"], ["sad"], Features(), "another", torch.device("cpu"))
 
 
 def test_labels_come_in_the_order_asked_for(toy) -> None:

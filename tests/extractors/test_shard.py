@@ -48,19 +48,6 @@ def test_media_stays_under_its_root(tmp_path: Path) -> None:
             shard.media(root, name)
 
 
-def test_device_and_threads() -> None:
-    before = torch.get_num_threads()
-    try:
-        assert shard.prepare(argparse.Namespace(device="cpu", threads=1)) == torch.device("cpu")
-        assert torch.get_num_threads() == 1
-        if not torch.cuda.is_available():
-            assert shard.prepare(argparse.Namespace(device="auto", threads=1)) == torch.device("cpu")
-            with pytest.raises(UserError, match="use --device cpu"):
-                shard.prepare(argparse.Namespace(device="cuda", threads=1))
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_write_keeps_order_attributes_and_reasons(small: Any) -> None:
     small.add("a")
     manifest = small.manifest()
