@@ -49,7 +49,7 @@ class Sizes:
 PRESETS = {
     "paper": Sizes(768, 12, 64, 8, 32, 64, 20, 50),
     "lite": Sizes(256, 8, 64, 8, 32, 64, 4, 50),
-    "tiny": Sizes(16, 2, 16, 8, 2, 16, 1, 8),
+    "tiny": Sizes(32, 4, 32, 4, 4, 16, 1, 8),
 }
 """`paper` has the values of MAP's and DiCMoR's code, `lite` is for a CPU, `tiny` for the demo and tests."""
 

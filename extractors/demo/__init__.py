@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from extractors.demo.build import build
+from extractors.demo.assembly import build
 
 __all__ = ["build"]

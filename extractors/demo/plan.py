@@ -66,9 +66,9 @@ class Odds:
     faint: float
 
 
-WORD = Odds(clear=0.76, faint=0.12)
-VOICE = Odds(clear=0.88, faint=0.06)
-FACE = Odds(clear=0.86, faint=0.08)
+WORD = Odds(clear=0.78, faint=0.12)
+VOICE = Odds(clear=0.86, faint=0.08)
+FACE = Odds(clear=0.84, faint=0.08)
 
 
 def dialogues(session: int) -> list[str]:

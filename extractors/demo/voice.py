@@ -26,7 +26,11 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Prosody:
-    """Rate in words a minute; pitch, relative to the speaker's, and range as eSpeak counts; tilt in dB an octave."""
+    """How something is said; `gain` is the largest sample value.
+
+    Rate in words a minute; pitch (relative to the speaker's own) and range as eSpeak counts them; tilt of the spectrum
+    in dB an octave; size as a factor on all frequencies; rough as a share of the loudness.
+    """
 
     rate: float
     pitch: float
@@ -38,10 +42,10 @@ class Prosody:
 
 
 PROSODY = {
-    "ang": Prosody(rate=240, pitch=6, range=60, tilt=9, size=1.0, rough=0.6, gain=0.55),
-    "hap": Prosody(rate=205, pitch=34, range=95, tilt=3, size=1.12, rough=0.0, gain=0.4),
-    "neu": Prosody(rate=180, pitch=0, range=40, tilt=-1, size=1.0, rough=0.0, gain=0.25),
-    "sad": Prosody(rate=140, pitch=-28, range=10, tilt=-9, size=0.9, rough=0.0, gain=0.15),
+    "ang": Prosody(rate=240, pitch=6, range=60, tilt=11, size=0.98, rough=0.9, gain=0.55),
+    "hap": Prosody(rate=205, pitch=42, range=95, tilt=4, size=1.22, rough=0, gain=0.4),
+    "neu": Prosody(rate=180, pitch=0, range=40, tilt=-1, size=1, rough=0, gain=0.25),
+    "sad": Prosody(rate=140, pitch=-28, range=10, tilt=-12, size=0.82, rough=0, gain=0.15),
 }
 SPREAD = Prosody(rate=12, pitch=5, range=10, tilt=1.0, size=0.02, rough=0.05, gain=0.03)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import multiprocessing
 import shutil
 from collections.abc import Sequence
@@ -16,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.console import LOG, progress
 from extractors.demo import annotation, plan, sound, voice
 from extractors.files import UserError, read_json, write_csv, write_json
 from extractors.fingerprint import code_fingerprint
 
-LOG = logging.getLogger("cmarr")
 PARTS = ("iemocap", "bert", "wav2vec2", "iemocap.truth.csv")
 RECORD = "demo.json"
 ORIGIN = "synthetic"
@@ -93,7 +92,7 @@ def _build_parts(draft: Path, turns: Sequence[plan.Turn], seed: int, jobs: int) 
         sounds = iter(voice.say_all(turns, seed))
         talks = [list(group) for _, group in groupby(turns, lambda turn: turn.dialogue)]
         films = [pool.submit(_dialogue, root, talk, [next(sounds) for _ in talk], seed) for talk in talks]
-        rows = [row for film in films for row in film.result()]
+        rows = [row for film in progress(films, "demo corpus", "dialogue") for row in film.result()]
         checkpoints.result()
     write_csv(draft / "iemocap.truth.csv", COLUMNS, sorted(rows, key=lambda row: str(row["utterance"])))
 

@@ -14,7 +14,7 @@ import soundfile
 
 from extractors.corpora import iemocap
 from extractors.demo import build
-from extractors.demo.build import PARTS
+from extractors.demo.assembly import PARTS
 from extractors.faces import Detector
 from extractors.files import UserError, read_csv, read_json
 
@@ -112,7 +112,7 @@ def test_films(demo: Path) -> None:
             assert (picture.codec_context.name, picture.width, picture.height) == ("mpeg4", 720, 480)
             assert sound.rate == 16000
             count = sum(1 for _ in film.decode(video=0))
-            assert abs(count / float(picture.average_rate) - seconds) < 0.2
+            assert abs(count / float(picture.average_rate or 0) - seconds) < 0.2
 
 
 def test_the_speakers_half_has_a_face_unless_the_actor_has_left(demo: Path) -> None:
@@ -129,7 +129,7 @@ def test_the_speakers_half_has_a_face_unless_the_actor_has_left(demo: Path) -> N
         for time in times:
             picture = pictures[min(pictures, key=lambda shown: abs(shown - time))]
             side = picture[:, :360] if row["half"] == "left" else picture[:, 360:]
-            _, likely = detector(side[None])[0]
+            _, likely = detector(np.asarray(side[None], np.uint8))[0]
             found[row["face_visible"]].append(bool(len(likely)) and likely.max() > 0.9)
     assert len(found["0"]) == 3
     assert not any(found["0"])
@@ -148,7 +148,7 @@ def test_a_killed_build_is_built_again(tmp_path: Path, monkeypatch: pytest.Monke
         for name in PARTS:
             (draft / name).touch()
 
-    monkeypatch.setattr("extractors.demo.build._build_parts", parts)
+    monkeypatch.setattr("extractors.demo.assembly._build_parts", parts)
     out = tmp_path / "demo"
     (tmp_path / ".demo.building" / "iemocap").mkdir(parents=True)
     (out / "iemocap").mkdir(parents=True)
