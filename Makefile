@@ -22,6 +22,7 @@ $(READY): envs/requirements.lock
 
 demo: $(READY) ## run the whole pipeline on the synthetic demo corpus
 	python -m extractors demo-corpus --out results/demo/raw --jobs $(CORES)
+	@if ls .snakemake/locks/* >/dev/null 2>&1; then snakemake --configfile workflow/demo.yaml --unlock; fi
 	snakemake --cores $(CORES) --configfile workflow/demo.yaml
 	@cat results/demo/table2.md
 
@@ -38,6 +39,7 @@ lock: $(READY) ## resolve envs/requirements.in anew
 	uv pip compile envs/requirements.in --override envs/overrides.txt --python-version 3.11 \
 	  --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-annotate --no-header --generate-hashes \
 	  --upgrade --quiet --output-file envs/requirements.lock
+	sed -i "s/lock sha256 .*/lock sha256 $$(sha256sum envs/requirements.lock | cut -d' ' -f1)/" envs/cmarr.yaml
 
 schema: $(READY) ## write workflow/schemas/config.schema.json from the typed settings
 	python -m cmarr schema

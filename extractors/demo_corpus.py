@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from extractors.demo import build
+from extractors.files import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,4 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Nothing; the folder is then complete."""
+    if args.jobs < 1 or args.utterances < 4:
+        raise UserError("demo-corpus needs --jobs of 1 or more and --utterances of 4 or more")
+    if args.out.exists() and not args.out.is_dir():
+        raise UserError(f"{args.out}: is a file; name a folder with --out")
     build(args.out, args.seed, args.sessions, args.utterances, args.jobs)

@@ -17,3 +17,17 @@ def test_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(demo_corpus, "build", lambda *args: seen.append(args))
     assert run("extractors", VERBS, ["demo-corpus", "--out", str(tmp_path), "--seed", "4", "--jobs", "1"]) == 0
     assert seen == [(tmp_path, 4, 5, 16, 1)]
+
+
+@pytest.mark.parametrize("words", [("--jobs", "0"), ("--utterances", "1")])
+def test_senseless_options_are_one_line(
+    words: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("extractors", VERBS, ["demo-corpus", "--out", str(tmp_path), *words]) == 1
+    assert capsys.readouterr().err.startswith("error: demo-corpus needs")
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert run("extractors", VERBS, ["demo-corpus", "--out", str(tmp_path / "file")]) == 1
+    assert "is a file" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -44,3 +45,8 @@ def test_the_default_profile_lets_one_job_use_the_gpu() -> None:
     assert "gpu=1" in profile["resources"]
     for name in ("extract", "train", "predict"):
         assert "gpu=plan.gpus" in RULES[name]
+
+
+def test_the_conda_environment_changes_with_the_lock() -> None:
+    lock = hashlib.sha256((ROOT / "envs/requirements.lock").read_bytes()).hexdigest()
+    assert f"requirements.lock sha256 {lock}" in (ROOT / "envs/cmarr.yaml").read_text(), "run `make lock`"
