@@ -6,7 +6,7 @@ READY := .venv/ready
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help environment demo test lint lock schema clean
+.PHONY: help environment demo unlock test lint lock schema clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -22,9 +22,11 @@ $(READY): envs/requirements.lock
 
 demo: $(READY) ## run the whole pipeline on the synthetic demo corpus
 	python -m extractors demo-corpus --out results/demo/raw --jobs $(CORES)
-	@if ls .snakemake/locks/* >/dev/null 2>&1; then snakemake --configfile workflow/demo.yaml --unlock; fi
 	snakemake --cores $(CORES) --configfile workflow/demo.yaml
 	@cat results/demo/table2.md
+
+unlock: $(READY) ## lift the lock that a killed demo left; not while another run is going on
+	snakemake --configfile workflow/demo.yaml --unlock
 
 test: $(READY) ## run all tests
 	python -m pytest

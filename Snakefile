@@ -12,13 +12,13 @@ from extractors.files import UserError
 
 if not workflow.config_settings.configfiles:  # a file given with --configfile is a whole experiment of its own
 
-    configfile: "config.yaml"
+    configfile: f"{workflow.basedir}/config.yaml"
 
 
 try:
     plan = Plan(config, Path(workflow.basedir), str((workflow.config_settings.configfiles or ["config.yaml"])[0]))
 except UserError as problem:
-    sys.exit(f"error: {problem}")
+    sys.exit("error: " + str(problem).replace("\n", "\nerror: "))
 R = plan.results
 
 

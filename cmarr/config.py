@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from cmarr.settings import Baseline, CmArr, Features, System
 from extractors.files import UserError
@@ -21,6 +21,12 @@ class Systems(Settings):
     cm_arr: CmArr | None = None
     baseline: Baseline | None = None
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _named_means_chosen(cls, value: Any) -> Any:
+        """A name without settings, as in `baseline:`, stands for the defaults."""
+        return {} if value is None else value
+
     def chosen(self) -> dict[str, System]:
         """The systems that are configured, by name, in the order of this class."""
         return {name: value for name, value in self if value is not None}
@@ -29,7 +35,9 @@ class Systems(Settings):
 class Config(Settings):
     """All keys of config.yaml."""
 
-    results: str = Field("results", description="folder for everything that is made")
+    results: str = Field(
+        "results", pattern=r"^[\w./-]*\w$", description="folder for everything that is made; no blanks in its path"
+    )
     corpora: dict[Name, Corpus] = Field(min_length=1, description="corpora by a name of your choice")
     encoders: Encoders = Encoders()
     features: Features = Features()
@@ -46,6 +54,8 @@ def parse(content: Mapping[str, Any]) -> Config:
         raise UserError("\n".join(_explain(dict(problem)) for problem in error.errors())) from error
     if not config.systems.chosen():
         raise UserError("configuration: no system is chosen under `systems`; add `cm_arr: {}` or another one")
+    if len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
+        raise UserError("configuration: seeds: each seed is 0 or more and comes once")
     return config
 
 

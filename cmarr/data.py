@@ -28,6 +28,8 @@ class Packed:
     """(sum of lengths, dim) float32"""
     offsets: Tensor
     """(utterances + 1,) int64"""
+    absent: Tensor
+    """(utterances,) bool, true where a single frame of zeros stands for a modality that was not found"""
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Padded sequences (batch, longest, dim), zeros past the end, and their lengths (batch,)."""
@@ -56,16 +58,21 @@ class Dataset:
         """Mean and deviation per dimension over all real frames of the given utterances; a deviation of 0 becomes 1."""
         found = {}
         for modality, packed in self.packed.items():
-            chosen = torch.cat([packed.values[packed.offsets[row] : packed.offsets[row + 1]] for row in rows]).double()
-            deviation = chosen.std(dim=0, correction=0)
-            found[modality] = (chosen.mean(dim=0).float(), torch.where(deviation > 1e-8, deviation, 1.0).float())
+            spans = [slice(*packed.offsets[row : row + 2].tolist()) for row in rows if not packed.absent[row]]
+            count = max(1, sum(span.stop - span.start for span in spans))
+            zero = torch.zeros(packed.values.shape[1], dtype=torch.float64, device=packed.values.device)
+            mean = sum((packed.values[span].double().sum(0) for span in spans), start=zero) / count
+            squares = ((packed.values[span].double() - mean).square().sum(0) for span in spans)
+            deviation = (sum(squares, start=zero) / count).sqrt()
+            found[modality] = (mean.float(), torch.where(deviation > 1e-8, deviation, 1.0).float())
         return found
 
     def standardize(self, statistics: Statistics) -> None:
-        """Take off the mean and divide by the deviation, in place, for every modality that is loaded."""
+        """Take off the mean and divide by the deviation, in place; what stands for an absent modality stays zeros."""
         for modality, packed in self.packed.items():
             mean, deviation = (tensor.to(packed.values.device) for tensor in statistics[modality])
-            packed.values = (packed.values - mean) / deviation
+            packed.values.sub_(mean).div_(deviation)
+            packed.values[packed.offsets[:-1][packed.absent]] = 0
 
     def batch(self, rows: Tensor, available: Tensor | str) -> Batch:
         """A batch of the utterances `rows` (batch,).
@@ -107,14 +114,19 @@ def load(
         with FeatureStore(path) as store:
             if store.attributes["manifest_sha256"] != manifest_hash:
                 raise UserError(f"{path}: made from another manifest; delete it and run again")
-            parts = []
+            most = sum(max(1, min(store.length(name), longest[modality])) for name in ids)
+            values = np.zeros((most, store.dim), np.float32)
+            offsets, absent = [0], []
             for name in ids:
                 frames = store[name]
-                values = frames.values[frames.valid][: longest[modality]]
-                parts.append(values if len(values) else np.zeros((1, store.dim), np.float32))
-        offsets = np.cumsum([0, *map(len, parts)])
+                kept = frames.values[frames.valid][: longest[modality]]
+                absent.append(not len(kept))
+                offsets.append(offsets[-1] + max(1, len(kept)))
+                values[offsets[-2] : offsets[-2] + len(kept)] = kept
         packed[modality] = Packed(
-            torch.from_numpy(np.concatenate(parts)).to(device), torch.from_numpy(offsets).to(device)
+            torch.from_numpy(values[: offsets[-1]]).to(device),
+            torch.tensor(offsets, device=device),
+            torch.tensor(absent, device=device),
         )
     classes = torch.tensor([CLASSES.index(label) for label in labels], device=device)
     return Dataset(list(ids), classes, packed)

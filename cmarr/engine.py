@@ -17,6 +17,7 @@ from cmarr.settings import Training
 from cmarr.systems.base import SystemModule
 from cmarr.vocabulary import CLASSES, CONDITIONS, availability
 from extractors.console import progress
+from extractors.files import UserError
 
 LOG = logging.getLogger("cmarr")
 EVALUATION_BATCH = 64
@@ -63,7 +64,7 @@ def fit(
 
     Each training sample draws one of the system's availability patterns, uniformly, whenever it is used. Ties go to
     the earlier epoch. `generator` (CPU) orders samples and draws patterns; dropout uses torch's global state.
-    ArithmeticError when the loss is not finite.
+    UserError when the loss is not finite.
     """
     device = data.labels.device
     patterns = torch.tensor([availability(condition) for condition in system.patterns])
@@ -93,7 +94,7 @@ def fit(
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach()
         means = {name: float(value) / steps_per_epoch for name, value in sums.items()}
         if not np.isfinite(means["total"]):
-            raise ArithmeticError(f"the loss is not finite in epoch {epoch}: {means}")
+            raise UserError(f"the loss is not finite in epoch {epoch} ({means}); lower training.learning_rate")
         scores = {condition: _validation_uar(system, data, validation, condition) for condition in CONDITIONS}
         mean = float(np.mean(list(scores.values())))
         outcome.history.append(

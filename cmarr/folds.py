@@ -11,38 +11,52 @@ from cmarr.seeds import derive
 from extractors.files import UserError, read_csv, write_json
 
 Row = dict[str, str]
-VALIDATION_SHARE = 10
-"""one in ten training dialogues validates"""
+VALIDATION_SHARE = 0.1
+"""of the training dialogues"""
+DRAWS = 200
 
 
 def clean_folds(corpus: str, rows: list[Row]) -> dict[str, dict[str, list[str]]]:
     """Folds of the protocol `clean`, named by the session they test (systems.md 1.3).
 
     Fold k tests session k, both speakers, and trains on the other sessions less a validation set of one tenth of
-    their dialogues: whole dialogues, stratified by label, drawn with a seed derived from corpus and fold.
+    their dialogues, always whole dialogues. UserError when there is too little to split.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     sessions = sorted({row["session"] for row in rows})
     if len(sessions) < 2:
         raise UserError(f"{corpus}: leave-one-session-out needs two sessions or more, the manifest has {len(sessions)}")
     folds = {}
     for session in sessions:
         rest = [row for row in rows if row["session"] != session]
-        dialogues = np.array([row["dialogue"] for row in rest])
-        parts = min(VALIDATION_SHARE, len(set(dialogues)))
-        if parts < 2:
+        held_out = validation_rows(rest, derive(corpus, "clean", session, "validation") % 2**32)
+        if held_out is None:
             raise UserError(f"{corpus}: fold {session} has one training dialogue; a validation set needs two or more")
-        seed = derive(corpus, "clean", session, "validation") % 2**32
-        splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-        labels = [row["label"] for row in rest]
-        held_out = set(next(iter(splitter.split(labels, labels, dialogues)))[1].tolist())
         folds[session] = {
             "train": [row["utterance"] for i, row in enumerate(rest) if i not in held_out],
             "validation": [row["utterance"] for i, row in enumerate(rest) if i in held_out],
             "test": [row["utterance"] for row in rows if row["session"] == session],
         }
     return folds
+
+
+def validation_rows(rows: list[Row], seed: int) -> set[int] | None:
+    """Indices of a validation set: the one of 200 seeded draws of dialogues whose label shares are nearest to all.
+
+    Near in total variation; ties go to the first draw. None when there is a single dialogue.
+    """
+    from sklearn.model_selection import GroupShuffleSplit
+
+    dialogues = [row["dialogue"] for row in rows]
+    if len(set(dialogues)) < 2:
+        return None
+    _, labels = np.unique([row["label"] for row in rows], return_inverse=True)
+    shares = np.bincount(labels) / len(labels)
+
+    def distance(chosen: np.ndarray) -> float:
+        return float(abs(np.bincount(labels[chosen], minlength=len(shares)) / len(chosen) - shares).sum() / 2)
+
+    draws = GroupShuffleSplit(DRAWS, test_size=VALIDATION_SHARE, random_state=seed).split(labels, groups=dialogues)
+    return set(min((held_out for _, held_out in draws), key=distance).tolist())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -84,8 +84,10 @@ class Sized(System):
             raise ValueError(
                 f"width {sizes.width} must be even and a multiple of attention_heads {sizes.attention_heads}"
             )
-        if sizes.umc_width % 2 or sizes.umc_width % sizes.umc_heads:
-            raise ValueError(f"umc_width {sizes.umc_width} must be even and a multiple of umc_heads {sizes.umc_heads}")
+        if sizes.umc_heads % 2 or sizes.umc_width % sizes.umc_heads:
+            raise ValueError(
+                f"umc_width {sizes.umc_width} must be a multiple of umc_heads {sizes.umc_heads}, which are even"
+            )
         return self
 
 

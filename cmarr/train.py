@@ -62,8 +62,8 @@ def main(args: argparse.Namespace) -> None:
     if statistics:
         data.standardize(statistics)
 
-    seed = derive(args.corpus, args.system, args.fold, args.seed, "training")
-    torch.manual_seed(seed)
+    name = (args.corpus, args.system, args.fold, args.seed)
+    torch.manual_seed(derive(*name, "weights and dropout"))
     system = build(args.system, settings, data.dims, len(CLASSES)).to(device)
     LOG.info(
         "%s on %s, fold %s, seed %d: %d + %d utterances",
@@ -74,7 +74,8 @@ def main(args: argparse.Namespace) -> None:
         len(train),
         len(validation),
     )
-    outcome = fit(system, data, train, validation, settings.training, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(derive(*name, "order and patterns"))
+    outcome = fit(system, data, train, validation, settings.training, generator)
 
     write_csv(
         args.out_dir / "history.csv",

@@ -12,6 +12,7 @@ from typing import Any
 from cmarr.config import Config, check_roots, parse
 from cmarr.vocabulary import CONDITIONS, MODALITIES, present
 from extractors.corpora import load as corpus_module
+from extractors.files import UserError
 from extractors.fingerprint import code_fingerprint
 from extractors.settings import Settings
 
@@ -25,10 +26,17 @@ class Plan:
         self.results = self.config.results
         self.corpora = list(self.config.corpora)
         self.systems = list(self.config.systems.chosen())
-        self._label_files = {
-            name: [str(path) for path in corpus_module(corpus.type).label_files(Path(corpus.root))]
-            for name, corpus in self.config.corpora.items()
-        }
+        self._label_files: dict[str, list[str]] = {}
+        for name, corpus in self.config.corpora.items():
+            module = corpus_module(corpus.type)
+            unknown = [session for session in self.sessions(name) if session not in module.SESSIONS]
+            if unknown or len(set(self.sessions(name))) < max(2, len(self.sessions(name))):
+                known = ", ".join(module.SESSIONS)
+                raise UserError(f"corpora.{name}.sessions in {config_file}: name two or more of {known}, each once")
+            try:
+                self._label_files[name] = [str(path) for path in module.label_files(Path(corpus.root))]
+            except UserError as error:
+                raise UserError(f"corpora.{name}.root in {config_file}: {error}") from error
         self.gpus = int(any(Path("/dev").glob("nvidia[0-9]*")))
         # Jobs find this interpreter and these packages whether or not an environment is activated.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -50,6 +58,12 @@ class Plan:
     def encoder(self, modality: str) -> str:
         """Settings of an encoder as JSON."""
         return as_json(getattr(self.config.encoders, modality))
+
+    def encoder_files(self, modality: str) -> list[str]:
+        """Files of an encoder that is a local folder; a changed one is extracted with again."""
+        folder = Path(getattr(getattr(self.config.encoders, modality), "model", ""))
+        kinds = {".safetensors", ".json", ".txt", ".model"}
+        return sorted(str(path) for path in folder.glob("*") if path.suffix in kinds) if folder.name else []
 
     def system(self, system: str) -> str:
         """Settings of a system as JSON."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -16,7 +17,7 @@ LOG = logging.getLogger("cmarr")
 
 
 def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> Iterable[Item]:
-    """`items`, with a bar (count, rate, time left) on stderr; in a log file a line every 10 seconds."""
+    """`items`, with a bar (count, rate, time left) on stderr, renewed every 10 seconds where that is a file."""
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty()
@@ -41,9 +42,11 @@ def run(package: str, verbs: Mapping[str, str], argv: list[str] | None = None) -
             modules[verb].add_arguments(command)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    if not sys.stderr.isatty():  # a log file says how to repeat the job by hand
+        LOG.info("python -m %s %s", package, shlex.join(argv))
     try:
         modules[args.verb].main(args)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error: " + str(error).replace("\n", "\nerror: "), file=sys.stderr)
         return 1
     return 0

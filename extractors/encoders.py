@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from extractors.files import UserError
@@ -41,10 +42,11 @@ def load(modality: Literal["text", "speech"], model: str, revision: str | None, 
     logging.disable_progress_bar()
     processors: dict[str, Any] = {"text": transformers.AutoTokenizer, "speech": transformers.AutoFeatureExtractor}
     common = {"revision": revision, "trust_remote_code": False}
+    safe_only = True if Path(model).is_dir() else None  # a pickled file in a folder is not opened
     try:
         processor = processors[modality].from_pretrained(model, **common)
         module, report = transformers.AutoModel.from_pretrained(
-            model, **common, dtype=torch.float32, output_loading_info=True
+            model, **common, dtype=torch.float32, use_safetensors=safe_only, output_loading_info=True
         )
     except Exception as error:  # the libraries below raise their own, undocumented types for a broken checkpoint
         lines = str(error).strip().splitlines() or [type(error).__name__]

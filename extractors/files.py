@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +23,8 @@ def publish(path: Path) -> Iterator[Path]:
     When the block raises, the temporary file is removed and whatever stood at `path` before is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    draft = Path(name)
+    draft = path.with_name(f".{path.stem}.draft{path.suffix}")  # always the same, so that killed jobs leave one at most
+    draft.unlink(missing_ok=True)
     try:
         yield draft
         draft.chmod(0o644)
@@ -80,6 +78,8 @@ def read_csv(path: Path) -> list[dict[str, str]]:
             return list(csv.DictReader(stream))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run the rule that makes it") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a readable CSV file ({error}); delete it and run again") from error
 
 
 def inside(root: Path, relative: str | Path) -> Path:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
-import soundfile
-
 from extractors.files import inside
 
 SHORTEST_SECONDS = 0.025
@@ -28,6 +25,8 @@ def missing(root: Path, path: Path) -> str:
 
 def wav_problem(path: Path) -> str:
     """Why a wav file cannot be used, or an empty string; reads only headers."""
+    import soundfile
+
     try:
         size = path.stat().st_size
         if size == 0:
@@ -64,6 +63,8 @@ def video_problem(path: Path) -> str:
 
     A file that breaks off later passes: what it still shows is found out when its frames are read.
     """
+    import av
+
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

@@ -33,6 +33,9 @@ def test_the_files_of_the_project_are_valid(name: str) -> None:
         ({"encoders": {"text": {"zzzzzz": 1}}}, "unknown key `zzzzzz` under `encoders.text`: valid keys are model,"),
         ({"systems": {"cm_arr": {"size": "huge"}}}, "systems.cm_arr.size: "),
         ({"seeds": []}, "seeds: "),
+        ({"seeds": [-1]}, "0 or more and comes once"),
+        ({"seeds": [1, 1]}, "0 or more and comes once"),
+        ({"results": "my results"}, "results: "),
         ({"systems": {}}, "no system is chosen"),
         ({"corpora": {"../x": CORPORA["iemocap"]}}, "corpora.../x"),
     ],
@@ -47,3 +50,14 @@ def test_a_wrong_key_is_named_with_its_place(change: dict[str, object], message:
 def test_a_missing_corpus_names_folder_key_and_demo() -> None:
     with pytest.raises(UserError, match=r"folder nowhere.*corpora\.iemocap\.root in mine\.yaml.*make demo"):
         check_roots(parse({"corpora": CORPORA}), "mine.yaml")
+
+
+def test_a_system_without_settings_has_the_defaults() -> None:
+    config = parse({"corpora": CORPORA, "systems": {"cm_arr": None}})
+    assert list(config.systems.chosen()) == ["cm_arr"]
+
+
+def test_every_wrong_key_has_its_own_line() -> None:
+    with pytest.raises(UserError) as caught:
+        parse({"corpora": CORPORA, "protocl": "clean", "sedes": [1]})
+    assert len(str(caught.value).splitlines()) == 2

@@ -41,7 +41,12 @@ def test_a_batch_holds_the_valid_frames_cut_and_padded(toy) -> None:
 
 
 def test_an_utterance_without_a_face_is_one_frame_of_zeros(toy) -> None:
-    batch = loaded(toy).batch(torch.tensor([5]), "v")
+    data = loaded(toy)
+    before = data.statistics([4, 6])
+    for mean, other in zip(data.statistics([4, 5, 6])["video"], before["video"], strict=True):
+        assert torch.equal(mean, other)  # it is no frame and does not count
+    data.standardize(before)
+    batch = data.batch(torch.tensor([5]), "v")
     assert batch.lengths["video"].tolist() == [1]
     assert not batch.features["video"].any()
 
@@ -76,7 +81,9 @@ def test_standardized_training_frames_have_zero_mean_and_unit_deviation(toy) -> 
 
 
 def test_a_constant_dimension_is_not_divided_by_zero() -> None:
-    data = Dataset(["a"], torch.zeros(1), {"text": Packed(torch.ones(4, 2), torch.tensor([0, 4]))})
+    data = Dataset(
+        ["a"], torch.zeros(1), {"text": Packed(torch.ones(4, 2), torch.tensor([0, 4]), torch.tensor([False]))}
+    )
     data.standardize(data.statistics([0]))
     assert not data.packed["text"].values.any()
 

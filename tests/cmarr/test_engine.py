@@ -10,13 +10,16 @@ from cmarr.engine import fit, probabilities, schedule
 from cmarr.settings import Training
 from cmarr.systems.base import SystemModule
 from cmarr.vocabulary import CONDITIONS, MODALITIES
+from extractors.files import UserError
 
 TRAIN, VALIDATION = torch.arange(8), torch.arange(8, 12)
 
 
 def dataset() -> Dataset:
     labels = torch.arange(12) % 4
-    packed = {name: Packed(torch.zeros(12, 2), torch.arange(13)) for name in MODALITIES}
+    packed = {
+        name: Packed(torch.zeros(12, 2), torch.arange(13), torch.zeros(12, dtype=torch.bool)) for name in MODALITIES
+    }
     return Dataset([str(number) for number in range(12)], labels, packed)
 
 
@@ -72,7 +75,7 @@ def test_a_last_batch_of_one_is_left_out() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_the_job() -> None:
-    with pytest.raises(ArithmeticError, match="not finite in epoch 1"):
+    with pytest.raises(UserError, match="not finite in epoch 1"):
         run(Mock(good_epochs=(1,), loss=float("nan")))
 
 

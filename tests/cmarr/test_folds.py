@@ -39,6 +39,21 @@ def test_validation_is_whole_dialogues_about_a_tenth_with_every_class() -> None:
         assert len(Counter(label[u] for u in fold["validation"])) == 4
 
 
+def test_validation_of_skewed_dialogues_has_the_shares_of_the_whole() -> None:
+    labels = ("angry", "happy", "neutral", "sad")
+    rows = manifest(dialogues=24, size=8)
+    for number, row in enumerate(rows):  # six of eight utterances of a dialogue have one label
+        row["label"] = labels[number // 8 % 4] if number % 8 < 6 else labels[(number // 8 + number) % 4]
+    label = {row["utterance"]: row["label"] for row in rows}
+    chosen = [fold["validation"] for fold in clean_folds("toy", rows).values()]
+    for validation in chosen:
+        shares = [sum(label[u] == name for u in validation) / len(validation) for name in labels]
+        assert max(shares) < 0.4
+        assert min(shares) > 0.12
+    places = {tuple(u[2:] for u in validation) for validation in chosen}
+    assert len(places) == len(chosen)  # other folds draw other dialogues
+
+
 def test_folds_are_reproducible_and_depend_on_the_corpus() -> None:
     assert clean_folds("toy", manifest()) == clean_folds("toy", manifest())
     assert clean_folds("toy", manifest()) != clean_folds("other", manifest())

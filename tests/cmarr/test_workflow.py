@@ -51,5 +51,23 @@ def test_label_files_are_inputs_of_the_manifest(plan: Plan) -> None:
 
 
 def test_a_folder_that_is_no_release_is_a_user_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Session"):
+    with pytest.raises(UserError, match=r"corpora\.toy\.root in mine\.yaml: .*Session"):
         Plan({"corpora": {"toy": {"type": "iemocap", "root": str(tmp_path)}}}, ROOT, "mine.yaml")
+
+
+@pytest.mark.parametrize("sessions", [["1"], ["1", "9"], ["1", "2", "2"]])
+def test_sessions_that_give_no_folds_are_refused_while_planning(tmp_path: Path, sessions: list[str]) -> None:
+    corpus = {"type": "iemocap", "root": str(tmp_path), "sessions": sessions}
+    with pytest.raises(UserError, match=r"corpora\.toy\.sessions in mine\.yaml: name two or more of 1, 2, 3, 4, 5"):
+        Plan({"corpora": {"toy": corpus}}, ROOT, "mine.yaml")
+
+
+def test_files_of_a_local_encoder_are_inputs(plan: Plan, tmp_path: Path) -> None:
+    assert plan.encoder_files("text") == plan.encoder_files("video") == []
+    for name in ("config.json", "model.safetensors", "README.md"):
+        (tmp_path / "encoder").mkdir(exist_ok=True)
+        (tmp_path / "encoder" / name).touch()
+    encoder = plan.config.encoders.text.model_copy(update={"model": str(tmp_path / "encoder")})
+    encoders = plan.config.encoders.model_copy(update={"text": encoder})
+    plan.config = plan.config.model_copy(update={"encoders": encoders})
+    assert [Path(path).name for path in plan.encoder_files("text")] == ["config.json", "model.safetensors"]

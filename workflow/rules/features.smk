@@ -3,6 +3,7 @@ rule extract:
         "Extract {wildcards.modality} features of {wildcards.corpus}, session {wildcards.session}"
     input:
         manifest=rules.manifest.output.manifest,
+        encoder=lambda wildcards: plan.encoder_files(wildcards.modality),
     output:
         shard=temp(f"{R}/features/{{corpus}}/shards/{{modality}}/session{{session}}.h5"),
     params:

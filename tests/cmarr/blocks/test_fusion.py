@@ -10,12 +10,15 @@ from cmarr.settings import PRESETS
 
 def sequences(seed: int = 0) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return {modality: torch.randn(3, 16, 8, generator=generator) for modality in ("text", "speech", "video")}
+    return {
+        modality: torch.randn(3, PRESETS["tiny"].width, 8, generator=generator)
+        for modality in ("text", "speech", "video")
+    }
 
 
 def fusions() -> list[nn.Module]:
     torch.manual_seed(0)
-    return [Fusion(PRESETS["tiny"], 0.1, 0.3, 4).eval(), MeanFusion(16, 0.3, 4).eval()]
+    return [Fusion(PRESETS["tiny"], 0.1, 0.3, 4).eval(), MeanFusion(PRESETS["tiny"].width, 0.3, 4).eval()]
 
 
 @pytest.mark.parametrize("fuse", fusions(), ids=["attention", "means"])

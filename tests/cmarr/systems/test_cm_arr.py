@@ -10,7 +10,7 @@ from torch.nn import functional
 from cmarr.batch import Batch
 from cmarr.blocks.instance_contrast import DistributionContrast
 from cmarr.blocks.label_contrast import label_contrast
-from cmarr.settings import CmArr
+from cmarr.settings import PRESETS, CmArr
 from cmarr.systems.cm_arr import Branch, CmArrSystem, build, reconstruction_loss
 from cmarr.vocabulary import CONDITIONS, MODALITIES, availability
 
@@ -29,7 +29,7 @@ def shaken(dims: dict[str, int], **settings: object) -> CmArrSystem:
 
 def projected(seed: int = 0, batch: int = 7) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return {modality: torch.randn(batch, 16, 8, generator=generator) for modality in MODALITIES}
+    return {modality: torch.randn(batch, PRESETS["tiny"].width, 8, generator=generator) for modality in MODALITIES}
 
 
 def flags(*conditions: str) -> Tensor:
