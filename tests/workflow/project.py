@@ -52,11 +52,11 @@ def copy_project(folder: Path) -> Project:
     return Project(folder)
 
 
-def small_config(raw: Path, results: str = "results") -> dict[str, object]:
-    """Two epochs of both systems on the sessions of a small corpus."""
+def small_config(raw: Path, systems: tuple[str, ...] = ("cm_arr", "baseline")) -> dict[str, object]:
+    """Two epochs of the systems on the sessions of a small corpus."""
     training = {"epochs": 2, "learning_rate": 0.002}
     return {
-        "results": results,
+        "results": "results",
         "corpora": {
             "iemocap": {
                 "type": "iemocap", "root": str(raw / "iemocap"), "origin": "synthetic", "sessions": ["1", "2", "3"],
@@ -67,5 +67,5 @@ def small_config(raw: Path, results: str = "results") -> dict[str, object]:
             "speech": {"model": str(raw / "wav2vec2")},
             "video": {"frames_per_second": 3},
         },
-        "systems": {name: {"size": "tiny", "training": training} for name in ("cm_arr", "baseline")},
+        "systems": {name: {"size": "tiny", "training": training} for name in systems},
     }  # fmt: skip

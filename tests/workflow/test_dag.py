@@ -117,7 +117,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_numbers(
     finished: Project, raw: Path, tmp_path: Path
 ) -> None:
     project = copy_project(tmp_path / "project")
-    (project.folder / "small.yaml").write_text(yaml.safe_dump(small_config(raw)))
+    (project.folder / "small.yaml").write_text(yaml.safe_dump(small_config(raw, ("baseline",))))
     chance = random.Random(0)
     for _ in range(2):
         job = subprocess.Popen(
@@ -132,7 +132,9 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_numbers(
     last = project.snakemake()
     assert last.returncode == 0, last.stdout
     whole = finished.folder / "results"
-    for path in [whole / "scores.csv", *sorted((whole / "predictions").rglob("*.csv"))]:
+    paths = sorted((whole / "predictions/iemocap/baseline").rglob("*.csv"))
+    assert len(paths) == 7 * len(FOLDS)
+    for path in paths:
         assert (project.folder / "results" / path.relative_to(whole)).read_bytes() == path.read_bytes(), path
 
 
