@@ -44,9 +44,14 @@ def probabilities(system: SystemModule, data: Dataset, rows: Tensor, condition: 
     return torch.cat(parts)
 
 
-def schedule(step: int, steps: int, warm_up: float) -> float:
-    """Factor of the learning rate at a step from 0: linear rise over the share `warm_up`, then linear decay to 0."""
-    rising = max(1, round(warm_up * steps))
+def rate_factor(step: int, steps: int, settings: Training) -> float:
+    """Factor of the learning rate at a step from 0: linear rise over the share `warm_up`, then linear decay to 0.
+
+    1 throughout when the schedule is constant (systems.md 9.3, 26: setting `paper`).
+    """
+    if settings.schedule == "constant":
+        return 1.0
+    rising = max(1, round(settings.warm_up * steps))
     if step < rising:
         return (step + 1) / rising
     return (steps - step) / max(1, steps - rising)
@@ -73,7 +78,7 @@ def fit(
     )
     steps_per_epoch = sum(1 for begin in range(0, len(train), settings.batch_size) if len(train) - begin > 1)
     steps = settings.epochs * steps_per_epoch
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step, steps, settings.warm_up))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, steps, settings))
     outcome = Fit({}, 0, [])
     best = -1.0
     for epoch in progress(range(1, settings.epochs + 1), "training", "epoch"):

@@ -49,6 +49,6 @@ def main(args: argparse.Namespace) -> None:
         panel.set_title(f"{corpus} ({own['origin']}): mean and 95 % interval over folds", fontsize=10)
         panel.legend(ncols=len(systems) + 1, fontsize=8, loc="upper left")
         if own["notes"]:
-            panel.annotate(own["notes"], (0.99, 0.02), xycoords="axes fraction", ha="right", fontsize=7)
+            panel.annotate(own["notes"], (0.99, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=7)
     with publish(args.out) as draft:
         figure.savefig(draft, dpi=150, metadata={"Description": f"origin: {scores[0]['origin']}"})

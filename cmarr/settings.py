@@ -27,6 +27,9 @@ class Training(Settings):
     epochs: int = Field(100, ge=1, description="passes over the training set")
     batch_size: int = Field(16, ge=2, description="utterances per step")
     learning_rate: float = Field(1e-4, gt=0, description="highest rate of AdamW; the paper has a constant 1e-5")
+    schedule: Literal["linear_decay", "constant"] = Field(
+        "linear_decay", description="of the learning rate; the paper's is `constant`, without warm-up"
+    )
     warm_up: float = Field(0.1, ge=0, lt=1, description="share of all steps with a rising rate; then linear decay to 0")
     weight_decay: float = Field(0.01, ge=0, description="decoupled, of AdamW")
     clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from cmarr.batch import Batch
 from cmarr.data import Dataset, Packed
-from cmarr.engine import fit, probabilities, schedule
+from cmarr.engine import fit, probabilities, rate_factor
 from cmarr.settings import Training
 from cmarr.systems.base import SystemModule
 from cmarr.vocabulary import CONDITIONS, MODALITIES
@@ -80,12 +80,13 @@ def test_a_loss_that_is_not_finite_stops_the_job() -> None:
 
 
 def test_the_schedule_rises_then_falls_to_zero() -> None:
-    factors = [schedule(step, 100, 0.1) for step in range(101)]
+    factors = [rate_factor(step, 100, Training(warm_up=0.1)) for step in range(101)]
     assert factors[0] == pytest.approx(0.1)
     assert factors[9] == factors[10] == 1
     assert factors[55] == pytest.approx(0.5)
     assert factors[100] == 0
-    assert schedule(0, 10, 0.0) == 1
+    assert rate_factor(0, 10, Training(warm_up=0)) == 1
+    assert {rate_factor(step, 10, Training(schedule="constant")) for step in range(11)} == {1}
 
 
 def test_probabilities_do_not_depend_on_training_mode() -> None:
