@@ -73,7 +73,7 @@ def main() -> None:
         print(
             f"finished run repeated: {seconds([*snakemake, args.configfile], 'Nothing to be done'):.1f} s", flush=True
         )
-    for module in ("cmarr.predict", "cmarr.train", "extractors.text", "extractors.video"):
+    for module in ("torch", "cmarr.predict", "cmarr.train", "extractors.text", "extractors.video"):
         command = [sys.executable, "-X", "utf8", "-c", f"import {module}; print('ok')"]
         print(f"import {module}: {seconds(command, 'ok'):.1f} s", flush=True)
 
