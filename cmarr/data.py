@@ -105,7 +105,7 @@ def load(
     """The utterances `ids` from the stores of some modalities (modality to file).
 
     Frames that are not valid are left out and sequences are cut to `limits`; an utterance of which nothing is left
-    gets one frame of zeros, the published convention for a clip without a face (systems.md 1.1). UserError when a
+    gets one frame of zeros, MMIN's convention for a clip without a face. UserError when a
     store was made from another manifest (`manifest_hash`).
     """
     longest = {"text": limits.max_tokens, "speech": limits.max_speech_frames, "video": limits.max_video_frames}

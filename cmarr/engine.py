@@ -47,7 +47,7 @@ def probabilities(system: SystemModule, data: Dataset, rows: Tensor, condition: 
 def rate_factor(step: int, steps: int, settings: Training) -> float:
     """Factor of the learning rate at a step from 0: linear rise over the share `warm_up`, then linear decay to 0.
 
-    1 throughout when the schedule is constant (systems.md 9.3, 26: setting `paper`).
+    1 throughout when the schedule is constant (docs/cm-arr.md, point 26).
     """
     if settings.schedule == "constant":
         return 1.0

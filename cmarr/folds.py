@@ -17,7 +17,7 @@ DRAWS = 200
 
 
 def clean_folds(corpus: str, rows: list[Row]) -> dict[str, dict[str, list[str]]]:
-    """Folds of the protocol `clean`, named by the session they test (systems.md 1.3).
+    """Folds of the protocol `clean`, named by the session they test (docs/decisions.md).
 
     Fold k tests session k, both speakers, and trains on the other sessions less a validation set of one tenth of
     their dialogues, always whole dialogues. UserError when there is too little to split.
