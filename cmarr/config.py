@@ -6,13 +6,13 @@ import difflib
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from cmarr.settings import Baseline, CmArr, Features, System
 from extractors.files import UserError
-from extractors.settings import Corpus, Encoders, Name, Settings
+from extractors.settings import TYPES, AnyCorpus, Encoders, Name, Settings
 
 
 class Systems(Settings):
@@ -38,7 +38,7 @@ class Config(Settings):
     results: str = Field(
         "results", pattern=r"^[\w./-]*\w$", description="folder for everything that is made; no blanks in its path"
     )
-    corpora: dict[Name, Corpus] = Field(min_length=1, description="corpora by a name of your choice")
+    corpora: dict[Name, AnyCorpus] = Field(min_length=1, description="corpora by a name of your choice")
     encoders: Encoders = Encoders()
     features: Features = Features()
     protocol: Literal["clean"] = Field("clean", description="folds, validation set and choice of the epoch")
@@ -65,27 +65,35 @@ def check_roots(config: Config, config_file: str) -> None:
         if not Path(corpus.root).is_dir():
             raise UserError(
                 f"folder {corpus.root} is missing: set corpora.{name}.root in {config_file} to your copy of the "
-                "release, or run `make demo`, which needs no corpus"
+                f"release, delete {name} there if you have none, or run `make demo`, which needs no corpus"
             )
 
 
 def _explain(problem: dict[str, Any]) -> str:
-    place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    path = [part for part in problem["loc"] if part != "[key]"]
+    shown = [*path[:2], *path[3:]] if path[0] == "corpora" else path  # the third part of a corpus is its type
+    place = ".".join(map(str, shown))
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        found = f": `{problem['ctx']['tag']}` is unknown" if "tag" in problem["ctx"] else " is missing"
+        return f"configuration: {place}.type{found}; valid ones are {', '.join(TYPES)}"
     if problem["type"] != "extra_forbidden":
         return f"configuration: {place}: {problem['msg']} (got {problem['input']!r})"
-    *parents, key = problem["loc"]
-    known = _keys(Config, parents)
+    *parents, key = shown
+    known = _keys(path[:-1])
     where = f"under `{'.'.join(map(str, parents))}`" if parents else "at the top level"
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
     hint = f"did you mean `{near[0]}`?" if near else f"valid keys are {', '.join(known)}"
     return f"configuration: unknown key `{key}` {where}: {hint}"
 
 
-def _keys(model: type[BaseModel], path: list[str | int]) -> list[str]:
-    """Valid keys of the object at `path` below `model`."""
-    current: Any = model
+def _keys(path: list[str | int]) -> list[str]:
+    """Valid keys of the object at `path`, in which the name of a corpus is followed by its type."""
+    current: Any = Config
     for part in path:
-        current = current.model_fields[str(part)].annotation if _is_model(current) else get_args(current)[1]
+        if get_origin(current) is Annotated:
+            current = TYPES[str(part)]
+        else:
+            current = current.model_fields[str(part)].annotation if _is_model(current) else get_args(current)[1]
         if get_origin(current) in (Union, types.UnionType):
             current = next(option for option in get_args(current) if option is not type(None))
     return list(current.model_fields)

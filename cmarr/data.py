@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cmarr.batch import Batch
 from cmarr.settings import Features
-from cmarr.vocabulary import CLASSES, MODALITIES, availability
+from cmarr.vocabulary import MODALITIES, availability
 from extractors.files import UserError, read_csv
 from extractors.store import FeatureStore
 
@@ -47,8 +47,9 @@ class Dataset:
 
     ids: list[str]
     labels: Tensor
-    """(utterances,) int64"""
+    """(utterances,) int64, places in `classes`"""
     packed: dict[str, Packed]
+    classes: Sequence[str]
 
     @property
     def dims(self) -> dict[str, int]:
@@ -98,11 +99,12 @@ def load(
     stores: Mapping[str, Path],
     ids: list[str],
     labels: Sequence[str],
+    classes: Sequence[str],
     limits: Features,
     manifest_hash: str,
     device: torch.device,
 ) -> Dataset:
-    """The utterances `ids` from the stores of some modalities (modality to file).
+    """The utterances `ids` with their `labels`, each one of `classes`, from some stores (modality to file).
 
     Frames that are not valid are left out and sequences are cut to `limits`; an utterance of which nothing is left
     gets one frame of zeros, MMIN's convention for a clip without a face. UserError when a
@@ -128,8 +130,8 @@ def load(
             torch.tensor(offsets, device=device),
             torch.tensor(absent, device=device),
         )
-    classes = torch.tensor([CLASSES.index(label) for label in labels], device=device)
-    return Dataset(list(ids), classes, packed)
+    numbers = torch.tensor([classes.index(label) for label in labels], device=device)
+    return Dataset(list(ids), numbers, packed, classes)
 
 
 def labels_of(manifest: Path, ids: list[str]) -> list[str]:

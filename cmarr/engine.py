@@ -15,7 +15,7 @@ from cmarr.data import Dataset
 from cmarr.metrics import confusion, uar
 from cmarr.settings import Training
 from cmarr.systems.base import SystemModule
-from cmarr.vocabulary import CLASSES, CONDITIONS, availability
+from cmarr.vocabulary import CONDITIONS, availability
 from extractors.console import progress
 from extractors.files import UserError
 
@@ -118,4 +118,4 @@ def fit(
 def _validation_uar(system: SystemModule, data: Dataset, rows: Tensor, condition: str) -> float:
     guesses = probabilities(system, data, rows.to(data.labels.device), condition).argmax(dim=1)
     labels: NDArray[np.int64] = data.labels[rows].cpu().numpy()
-    return uar(confusion(labels, guesses.cpu().numpy(), len(CLASSES)))
+    return uar(confusion(labels, guesses.cpu().numpy(), len(data.classes)))

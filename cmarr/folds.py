@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cmarr.seeds import derive
+from extractors.console import LOG
 from extractors.files import UserError, read_csv, write_json
 
 Row = dict[str, str]
@@ -62,6 +63,10 @@ def validation_rows(rows: list[Row], seed: int) -> set[int] | None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", required=True, help="name of the corpus; part of the seed")
     parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--classes", nargs="+", required=True, help="labels, in the order of a system's outputs")
+    parser.add_argument(
+        "--leave-out", nargs="?", type=Path, metavar="FILE", help="CSV of utterances (and reasons) that no fold gets"
+    )
     parser.add_argument("--protocol", choices=["clean"], required=True)
     parser.add_argument("--out", type=Path, required=True)
 
@@ -70,7 +75,19 @@ def main(args: argparse.Namespace) -> None:
     rows = read_csv(args.manifest)
     if not rows:
         raise UserError(f"{args.manifest}: no utterance was kept; see rejected.csv beside it")
-    folds = clean_folds(args.corpus, rows)
-    write_json(
-        args.out, {"corpus": args.corpus, "protocol": args.protocol, "origin": rows[0]["origin"], "folds": folds}
-    )
+    if strange := sorted({row["label"] for row in rows} - set(args.classes)):
+        raise UserError(f"{args.manifest}: label {strange[0]} is not among the classes; delete it and run again")
+    left_out = {row["utterance"]: row["reason"] for row in read_csv(args.leave_out)} if args.leave_out else {}
+    used = [row for row in rows if row["utterance"] not in left_out]
+    if lost := sorted({row["session"] for row in rows} - {row["session"] for row in used}):
+        raise UserError(
+            f"{args.leave_out}: names every utterance of session {', '.join(lost)}, so nothing is left to test; set "
+            f"corpora.{args.corpus}.policy.no_face to keep or name other sessions in corpora.{args.corpus}.sessions"
+        )
+    folds = clean_folds(args.corpus, used)
+    about = {
+        "corpus": args.corpus, "protocol": args.protocol, "origin": rows[0]["origin"], "classes": args.classes,
+        "left_out": left_out,
+    }  # fmt: skip
+    write_json(args.out, about | {"folds": folds})
+    LOG.info("%s: %d utterances in %d folds, %d left out", args.out, len(used), len(folds), len(left_out))

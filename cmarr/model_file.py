@@ -14,7 +14,6 @@ from cmarr.config import Systems
 from cmarr.data import Statistics
 from cmarr.systems import build
 from cmarr.systems.base import SystemModule
-from cmarr.vocabulary import CLASSES
 from extractors.files import UserError, publish
 
 PREFIX = "system."
@@ -38,7 +37,7 @@ def restore(path: Path, record: dict[str, Any], device: torch.device) -> tuple[S
     except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: not a readable model ({error}); delete it and run again") from error
     settings = Systems.model_validate({record["system"]: record["settings"]}).chosen()[record["system"]]
-    system = build(record["system"], settings, record["dims"], len(CLASSES))
+    system = build(record["system"], settings, record["dims"], len(record["classes"]))
     system.load_state_dict(
         {name.removeprefix(PREFIX): value for name, value in tensors.items() if name.startswith(PREFIX)}
     )

@@ -12,11 +12,9 @@ from cmarr.engine import probabilities
 from cmarr.model_file import restore
 from cmarr.runtime import start_torch
 from cmarr.settings import Features
-from cmarr.vocabulary import CLASSES, CONDITIONS, present
+from cmarr.vocabulary import CONDITIONS, present
 from extractors.device import add_arguments as add_device_arguments
 from extractors.files import read_json, sha256, write_csv
-
-COLUMNS = ("utterance", "label", *(f"p_{name}" for name in CLASSES), "origin")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +33,15 @@ def main(args: argparse.Namespace) -> None:
     ids = read_json(args.folds)["folds"][record["fold"]]["test"]
     labels = labels_of(args.manifest, ids)
     stores = {modality: args.stores / f"{modality}.h5" for modality in present(args.condition)}
-    data = load(stores, ids, labels, Features.model_validate(record["features"]), sha256(args.manifest), device)
+    limits = Features.model_validate(record["features"])
+    data = load(stores, ids, labels, record["classes"], limits, sha256(args.manifest), device)
     system, statistics = restore(args.model, record, device)
     if statistics:
         data.standardize(statistics)
     found = probabilities(system, data, torch.arange(len(ids), device=device), args.condition).cpu()
+    columns = ("utterance", "label", *(f"p_{name}" for name in record["classes"]), "origin")
     rows = (
-        dict(zip(COLUMNS, (name, label, *(f"{p:.9g}" for p in row), record["origin"]), strict=True))
+        dict(zip(columns, (name, label, *(f"{p:.9g}" for p in row), record["origin"]), strict=True))
         for name, label, row in zip(ids, labels, found.tolist(), strict=True)
     )
-    write_csv(args.out, COLUMNS, rows)
+    write_csv(args.out, columns, rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 from cmarr.vocabulary import CLASSES
 from extractors.files import read_csv, read_json, write_csv
 
-COLUMNS = ("corpus", *CLASSES, "total", "rejected", "speakers", "sessions", "check", "origin")
+COLUMNS = ("total", "rejected", "speakers", "sessions", "check", "origin")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,21 +21,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    rows = []
+    rows, labels = [], list(CLASSES)
+    taken = {"corpus", *COLUMNS}
     for name in args.names:
         folder = args.corpora / name
         kept = read_csv(folder / "manifest.csv")
+        check = read_json(folder / "check.json")
         counts = Counter(row["label"] for row in kept)
+        columns = {label: f"label {label}" if label in taken else label for label in check["classes"]}
         rows.append(
             {"corpus": name}
-            | {label: counts[label] for label in CLASSES}
+            | {column: counts[label] for label, column in columns.items()}
             | {
                 "total": len(kept),
                 "rejected": len(read_csv(folder / "rejected.csv")),
                 "speakers": len({row["speaker"] for row in kept}),
                 "sessions": len({row["session"] for row in kept}),
-                "check": read_json(folder / "check.json")["status"],
+                "check": check["status"],
                 "origin": kept[0]["origin"],
             }
         )
-    write_csv(args.out, COLUMNS, rows)
+        labels += [column for column in columns.values() if column not in labels]
+    blank = dict.fromkeys(labels, "")
+    write_csv(args.out, ["corpus", *labels, *COLUMNS], (blank | row for row in rows))

@@ -22,7 +22,7 @@ from cmarr.runtime import start_torch
 from cmarr.seeds import derive
 from cmarr.settings import Features
 from cmarr.systems import build
-from cmarr.vocabulary import CLASSES, MODALITIES
+from cmarr.vocabulary import MODALITIES
 from extractors.device import add_arguments as add_device_arguments
 from extractors.files import read_json, sha256, write_csv, write_json
 from extractors.store import FeatureStore
@@ -55,7 +55,8 @@ def main(args: argparse.Namespace) -> None:
     stores = {modality: args.stores / f"{modality}.h5" for modality in MODALITIES}
 
     ids = fold["train"] + fold["validation"]
-    data = load(stores, ids, labels_of(args.manifest, ids), features, sha256(args.manifest), device)
+    labels = labels_of(args.manifest, ids)
+    data = load(stores, ids, labels, plan["classes"], features, sha256(args.manifest), device)
     train = torch.arange(len(fold["train"]))
     validation = torch.arange(len(fold["train"]), len(ids))
     statistics = data.statistics(train.tolist()) if features.standardize else {}
@@ -64,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
 
     name = (args.corpus, args.system, args.fold, args.seed)
     torch.manual_seed(derive(*name, "weights and dropout"))
-    system = build(args.system, settings, data.dims, len(CLASSES)).to(device)
+    system = build(args.system, settings, data.dims, len(data.classes)).to(device)
     LOG.info(
         "%s on %s, fold %s, seed %d: %d + %d utterances",
         args.system,
@@ -84,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
     )
     record: dict[str, Any] = {
         "corpus": args.corpus, "system": args.system, "fold": args.fold, "seed": args.seed,
-        "protocol": plan["protocol"], "origin": plan["origin"], "encoders": "frozen",
+        "protocol": plan["protocol"], "origin": plan["origin"], "encoders": "frozen", "classes": data.classes,
         "notes": _notes(stores), "settings": json.loads(settings.model_dump_json()),
         "features": json.loads(args.features), "dims": data.dims,
         "parameters": sum(parameter.numel() for parameter in system.parameters()),

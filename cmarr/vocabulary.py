@@ -12,7 +12,7 @@ FULL = "svt"
 CONDITIONS = (*MISSING_CONDITIONS, FULL)
 
 CLASSES = ("angry", "happy", "neutral", "sad")
-"""Always in this order; class 0 is angry."""
+"""Of the paper, in the order of Table 1; what a system tells apart is a property of its corpus."""
 
 
 def present(condition: str) -> tuple[str, ...]:

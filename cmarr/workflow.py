@@ -6,15 +6,25 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cmarr.config import Config, check_roots, parse
 from cmarr.vocabulary import CONDITIONS, MODALITIES, present
-from extractors.corpora import load as corpus_module
+from extractors.corpora import load
 from extractors.files import UserError
 from extractors.fingerprint import code_fingerprint
-from extractors.settings import Settings
+from extractors.settings import AnyCorpus, Settings
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is read of a corpus before there is a manifest."""
+
+    sessions: list[str]
+    classes: list[str]
+    label_files: list[str]
 
 
 class Plan:
@@ -26,34 +36,32 @@ class Plan:
         self.results = self.config.results
         self.corpora = list(self.config.corpora)
         self.systems = list(self.config.systems.chosen())
-        self._label_files: dict[str, list[str]] = {}
-        for name, corpus in self.config.corpora.items():
-            module = corpus_module(corpus.type)
-            unknown = [session for session in self.sessions(name) if session not in module.SESSIONS]
-            if unknown or len(set(self.sessions(name))) < max(2, len(self.sessions(name))):
-                known = ", ".join(module.SESSIONS)
-                raise UserError(f"corpora.{name}.sessions in {config_file}: name two or more of {known}, each once")
-            try:
-                self._label_files[name] = [str(path) for path in module.label_files(Path(corpus.root))]
-            except UserError as error:
-                raise UserError(f"corpora.{name}.root in {config_file}: {error}") from error
+        self._facts = {name: _look(name, corpus, config_file) for name, corpus in self.config.corpora.items()}
         self.gpus = int(any(Path("/dev").glob("nvidia[0-9]*")))
         # Jobs find this interpreter and these packages whether or not an environment is activated.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         os.environ["PYTHONPATH"] = str(base)
 
-    def sessions(self, corpus: str) -> tuple[str, ...]:
+    def sessions(self, corpus: str) -> list[str]:
         """Sessions of a corpus; one fold each."""
-        settings = self.config.corpora[corpus]
-        return settings.sessions or corpus_module(settings.type).SESSIONS
+        return self._facts[corpus].sessions
+
+    def classes(self, corpus: str) -> list[str]:
+        """Labels of a corpus, in the order of a system's outputs."""
+        return self._facts[corpus].classes
 
     def label_files(self, corpus: str) -> list[str]:
         """Label and transcript files of a corpus, inputs of its manifest."""
-        return self._label_files[corpus]
+        return self._facts[corpus].label_files
 
     def corpus(self, corpus: str) -> str:
-        """Settings of a corpus as JSON."""
-        return as_json(self.config.corpora[corpus])
+        """Settings of a corpus as JSON, without those that its manifest does not depend on."""
+        return as_json(self.config.corpora[corpus], exclude={"policy": {"no_face"}})
+
+    def left_out(self, corpus: str) -> list[str]:
+        """Files of utterances that no fold gets: none, unless those without a face are rejected."""
+        reject = self.config.corpora[corpus].policy.no_face == "reject"
+        return [f"{self.results}/features/{corpus}/video.rejected.csv"] if reject else []
 
     def encoder(self, modality: str) -> str:
         """Settings of an encoder as JSON."""
@@ -113,8 +121,8 @@ class Plan:
         return {
             "corpus": "|".join(self.corpora),
             "modality": "|".join(MODALITIES),
-            "session": "[A-Za-z0-9]+",
-            "fold": "[A-Za-z0-9]+",
+            "session": "[A-Za-z0-9_]+",
+            "fold": "[A-Za-z0-9_]+",
             "seed": r"\d+",
             "system": "|".join(self.systems),
             "condition": "|".join(CONDITIONS),
@@ -122,6 +130,25 @@ class Plan:
         }
 
 
-def as_json(settings: Settings) -> str:
+def _look(name: str, corpus: AnyCorpus, config_file: str) -> Facts:
+    """UserError names the key to change when there is no such corpus, or too little of it for folds."""
+    module = load(corpus.type)
+    try:
+        known = module.sessions(corpus)
+        classes = module.classes(corpus)
+        files = module.label_files(corpus)
+    except UserError as error:
+        raise UserError(f"corpora.{name}.root in {config_file}: {error}") from error
+    sessions = corpus.sessions or known
+    if len(known) < 2:
+        there = ", ".join(known) or "none"
+        raise UserError(f"corpora.{name}.root in {config_file}: folds need two sessions or more; there is {there}")
+    if not set(sessions) <= set(known) or len(set(sessions)) < max(2, len(sessions)):
+        there = ", ".join(known)
+        raise UserError(f"corpora.{name}.sessions in {config_file}: name two or more of {there}, each once")
+    return Facts(list(sessions), list(classes), [str(path) for path in files])
+
+
+def as_json(settings: Settings, exclude: Any = None) -> str:
     """Settings as one line of JSON, keys in declared order."""
-    return json.dumps(json.loads(settings.model_dump_json()))
+    return json.dumps(settings.model_dump(mode="json", exclude=exclude))

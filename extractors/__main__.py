@@ -7,11 +7,13 @@ import sys
 from extractors.console import run
 
 VERBS = {
+    "check": "compare a corpus folder with the release, and look at its media",
     "manifest": "list the utterances of a corpus, kept and rejected",
     "text": "encode the transcripts of one session",
     "speech": "encode the speech of one session",
     "video": "find and encode the faces of one session",
     "pack": "join the shards of a modality to one feature store",
+    "ferplus": "count the faces of FER+ per target mode and compare with the published sizes",
     "demo-corpus": "build the synthetic demo corpus and its small encoders",
 }
 

@@ -1,4 +1,4 @@
-"""Verb `demo-corpus`: builds a small synthetic corpus and two encoder checkpoints."""
+"""Verb `demo-corpus`: builds two small synthetic corpora and two encoder checkpoints."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 from extractors.demo import build
 from extractors.files import UserError
 
+UTTERANCES = "kept utterances per speaker of iemocap; msp_improv has three quarters of it (default: 16)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Nothing; `parser` gets the options of this verb."""
-    parser.add_argument("--out", type=Path, required=True, help="folder for iemocap, bert, wav2vec2 and demo.json")
+    parser.add_argument("--out", type=Path, required=True, help="folder for both corpora, bert, wav2vec2, demo.json")
     parser.add_argument("--seed", type=int, default=0, help="source of everything random (default: 0)")
-    parser.add_argument("--sessions", type=int, choices=range(1, 6), default=5, help="sessions of two speakers each")
-    parser.add_argument("--utterances", type=int, default=16, help="kept utterances per speaker (default: 16)")
+    parser.add_argument("--sessions", type=int, choices=range(1, 6), help="sessions of each corpus (default: 5 and 6)")
+    parser.add_argument("--utterances", type=int, default=16, help=UTTERANCES)
     parser.add_argument("--jobs", type=int, default=2, help="processes; the result does not depend on it (default: 2)")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+LABEL = r"[^\W_][\w .+/'-]{0,39}"
+Label = Annotated[str, Field(pattern=f"^{LABEL}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -15,15 +17,68 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Corpus(Settings):
-    """Where a corpus lies and how it is read."""
+class Policy(Settings):
+    """What becomes of utterances that lack something."""
 
-    type: Literal["iemocap"] = Field(description="layout of the release")
+    empty_transcript: Literal["reject", "keep"] = Field(
+        "reject", description="utterances without words: the transcript is missing, empty or blank"
+    )
+    no_face: Literal["keep", "reject"] = Field(
+        "keep", description="utterances with no face in any frame; a kept one has zeros for its video, as in MMIN"
+    )
+    shortest_seconds: float = Field(
+        0.025, ge=0.025, description="shorter utterances are rejected; 25 ms is one frame of wav2vec2"
+    )
+
+
+class Corpus(Settings):
+    """What the settings of every type of corpus share; each type adds its own below."""
+
     root: str = Field(description="folder of the unpacked release")
     origin: Literal["release", "composite", "synthetic"] = Field(
         "release", description="kind of data; written into every file made from this corpus"
     )
     sessions: tuple[str, ...] | None = Field(None, description="sessions to use; all of the release if absent")
+    policy: Policy = Policy()
+
+
+class Iemocap(Corpus):
+    """IEMOCAP, full release."""
+
+    type: Literal["iemocap"] = Field(description="layout of the folder")
+
+
+class MspImprov(Corpus):
+    """MSP-IMPROV, with `Audio/` and `Video/` or with both side by side."""
+
+    type: Literal["msp_improv"] = Field(description="layout of the folder")
+    subset: Literal["mmin", "all"] = Field(
+        "mmin", description="`mmin`: scenario S without 121 listed clips (3,819); `all`: every four-class clip (7,798)"
+    )
+
+
+class Table(Corpus):
+    """Any data set, described by one CSV below its folder."""
+
+    type: Literal["table"] = Field(description="layout of the folder")
+    file: str = Field("utterances.csv", description="the CSV, one row per utterance; relative to root")
+    classes: tuple[Label, ...] | None = Field(
+        None, min_length=2, description="labels to use, in the order of the outputs; all of the table if absent"
+    )
+
+    @field_validator("classes")
+    @classmethod
+    def _once_each(cls, value: tuple[Label, ...] | None) -> tuple[Label, ...] | None:
+        if value and len(set(value)) < len(value):
+            raise ValueError("each class comes once")
+        return value
+
+
+AnyCorpus = Annotated[Iemocap | MspImprov | Table, Field(discriminator="type")]
+TYPES: dict[str, type[Corpus]] = {
+    get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(get_args(AnyCorpus)[0])
+}
+"""Settings of a corpus by its `type`."""
 
 
 class TextEncoder(Settings):

@@ -15,7 +15,7 @@ from extractors.encoders import Encoder, load
 from extractors.settings import SpeechEncoder
 
 RATE_HZ = 16_000
-PACKAGES = ("torch", "torchaudio", "transformers", "soundfile", "numpy")
+PACKAGES = ("torch", "torchaudio", "transformers", "soundfile", "av", "numpy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,21 +45,12 @@ def main(args: argparse.Namespace) -> None:
 def read_wave(path: Path, start: float | None, end: float | None) -> NDArray[np.float32]:
     """Mono samples at 16 kHz between two times in seconds (None: the file's ends); channels are averaged.
 
-    UnreadableError says why there are none.
+    The file is anything that soundfile reads, or a video with a sound track. UnreadableError says why there are none.
     """
-    import soundfile
     import torch
     from torchaudio.functional import resample
 
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            first = round((start or 0.0) * rate)
-            last = file.frames if end is None else min(round(end * rate), file.frames)
-            file.seek(min(first, file.frames))
-            samples = file.read(max(last - first, 0), dtype="float32", always_2d=True)  # (time, channels)
-    except soundfile.SoundFileError as error:
-        raise shard.UnreadableError(f"{path.name} cannot be read ({error})") from error
+    samples, rate = _samples(path, start, end)
     if not len(samples):
         raise shard.UnreadableError(f"{path.name} has no samples in the utterance's time span")
     if not np.isfinite(samples).all():
@@ -69,6 +60,24 @@ def read_wave(path: Path, start: float | None, end: float | None) -> NDArray[np.
         return mono
     resampled: NDArray[np.float32] = resample(torch.from_numpy(mono), rate, RATE_HZ).numpy()
     return resampled
+
+
+def _samples(path: Path, start: float | None, end: float | None) -> tuple[NDArray[np.float32], int]:
+    """Samples (time, channels) and their rate in hertz."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            first = round((start or 0.0) * file.samplerate)
+            last = file.frames if end is None else min(round(end * file.samplerate), file.frames)
+            file.seek(min(first, file.frames))
+            return file.read(max(last - first, 0), dtype="float32", always_2d=True), file.samplerate
+    except soundfile.SoundFileError as error:
+        if path.suffix.lower() == ".wav":
+            raise shard.UnreadableError(f"{path.name} cannot be read ({error})") from error
+    from extractors.sound_track import read_track
+
+    return read_track(path, start, end)
 
 
 def geometry(config: Any) -> tuple[int, int]:

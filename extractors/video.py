@@ -44,8 +44,10 @@ def main(args: argparse.Namespace) -> None:
         try:
             path = shard.media(args.root, group[0].video)
             for name, values, valid in extract(path, group, settings, describer):
-                if len(values):
+                if valid.any():
                     out.add(name, values, valid)
+                elif len(valid):
+                    out.fail(name, f"no face in any of its {len(valid)} frames")
                 else:
                     out.fail(name, f"{path.name} has no decodable frame in the utterance's time span")
         except shard.UnreadableError as error:
@@ -112,6 +114,4 @@ def extract(
                 values[place] = item
         if row.video_end is not None and 0 < len(features) < len(span):
             LOG.warning("%s: only %d of %d frames can be decoded", row.utterance, len(features), len(span))
-        if len(features) and not valid.any():
-            LOG.warning("%s: no face in %d frames", row.utterance, len(features))
         yield row.utterance, values, valid

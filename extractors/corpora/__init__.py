@@ -1,18 +1,19 @@
-"""Corpora: one module per release layout, each of which turns a folder into a listing of utterances.
+"""Corpora: one module per layout, each of which turns a folder into a listing of utterances.
 
-Adding a corpus means adding one module with the three members of `Corpus` and its name to `settings.Corpus.type`.
+Adding one means adding a module with the four functions of `Module`, and its settings to `settings.AnyCorpus`
+(docs/add-a-corpus.md). Modules read labels and transcripts; `judge` looks at the media of all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 Item = TypeVar("Item")
-Stage = Literal["label", "transcript", "audio", "video"]
+Stage = Literal["label", "subset", "transcript", "audio", "video", "alignment"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Utterance:
     speaker: str
     label: str
     text: str
-    audio: str
+    audio: str  # empty when there is no such file, as for video
     audio_start: float | None  # seconds, as are the three below
     audio_end: float | None
     video: str
@@ -34,12 +35,12 @@ class Utterance:
     crop: str  # left, right or full
 
 
-COLUMNS = tuple(field.name for field in fields(Utterance))
+COLUMNS = tuple(item.name for item in fields(Utterance))
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """An utterance that cannot be used, and the first reason for it."""
+    """An utterance that is not used, and the first reason for it."""
 
     utterance: str
     stage: Stage
@@ -47,12 +48,41 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Listing:
-    """What a corpus holds: usable utterances, the others, and how the labels compare with the release."""
+class Remark:
+    """Something odd about an utterance (or unlabelled turn) that does not keep it from being used."""
 
-    kept: list[Utterance]
+    utterance: str
+    stage: Stage
+    remark: str
+
+
+@dataclass(frozen=True)
+class Rating:
+    """Mean ratings of an utterance exactly as the release stores them; None where it has none."""
+
+    utterance: str
+    valence: float | None
+    activation: float | None
+    dominance: float | None
+    naturalness: float | None
+    activation_scale: str  # what its ends mean, such as `1 calm, 5 active`
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a corpus holds, by its labels and transcripts."""
+
+    rows: list[Utterance]
+    """utterances to use; what is known of their media is only where they should be"""
     rejected: list[Rejected]
     check: dict[str, Any]
+    """how the labels compare with the release (`check.compare`), or that there is nothing to compare with"""
+    remarks: list[Remark] = field(default_factory=list)
+    ratings: list[Rating] = field(default_factory=list)
+    passed_over: list[Utterance] = field(default_factory=list)
+    """utterances among the rejected whose media are looked at all the same; what is wrong with them is a remark"""
+    wordless: dict[str, str] = field(default_factory=dict)
+    """rows whose text is empty, and why (`no transcript line`)"""
 
 
 class Progress(Protocol):
@@ -61,20 +91,29 @@ class Progress(Protocol):
     def __call__(self, items: Iterable[Item], what: str, unit: str, total: int | None = None) -> Iterable[Item]: ...
 
 
-class Corpus(Protocol):
-    """What a corpus module offers; only UserError is raised, and only for a folder that is no such corpus."""
+class Module(Protocol):
+    """What a corpus module offers; `corpus` is its own settings object.
 
-    SESSIONS: tuple[str, ...]
+    Only UserError is raised, and only for a folder that is no such corpus as a whole.
+    """
 
-    def label_files(self, root: Path) -> list[Path]:
-        """Label and transcript files that exist, sorted; cheap, no file is opened."""
+    def label_files(self, corpus: Any) -> list[Path]:
+        """Label and transcript files that exist, sorted; cheap, none is read."""
         ...
 
-    def read(self, root: Path, sessions: Sequence[str], progress: Progress) -> Listing:
-        """Every utterance of `sessions`, kept or rejected; the check covers the labels of all sessions."""
+    def sessions(self, corpus: Any) -> tuple[str, ...]:
+        """All sessions there can be; each becomes a fold."""
+        ...
+
+    def classes(self, corpus: Any) -> tuple[str, ...]:
+        """The labels, in the order of a system's outputs."""
+        ...
+
+    def read(self, corpus: Any, sessions: Sequence[str]) -> Listing:
+        """Every utterance of `sessions`; the check covers the labels of all sessions. No media file is opened."""
         ...
 
 
-def load(name: str) -> Corpus:
-    """The corpus module of a `settings.Corpus.type`."""
-    return cast(Corpus, import_module(f"extractors.corpora.{name}"))
+def load(name: str) -> Module:
+    """The corpus module of a `type`."""
+    return cast(Module, import_module(f"extractors.corpora.{name}"))

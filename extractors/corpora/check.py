@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ class Known:
     counts: Counts
     utterances: str
     """the list that counts labelled utterances"""
+    ids: Callable[[], Sequence[str]] | None = None
+    """every line of that list, where it is known and not only its digest"""
 
 
 def digest(lines: Iterable[str]) -> str:
@@ -37,26 +39,30 @@ def compare(lists: Mapping[str, Sequence[str]], counts: Counts, known: Known) ->
     """Content of check.json.
 
     `status` is `matches` when every list has its known digest; `not a release` when none has and there are fewer
-    than half as many utterances; else `differs`, and `differences` says in words where the counts deviate, or which
-    list has as many lines as the release but others.
+    than half as many utterances; else `differs`. Then `differences` says in words which ids are missing or too many
+    (where all ids are known), where the counts deviate, and which list has as many lines as the release but others.
     """
     digests = {name: digest(lines) for name, lines in lists.items()}
-    equal = [digests[name] == value for name, (_, value) in known.lists.items()]
-    if all(equal):
+    equal = {name: digests[name] == value for name, (_, value) in known.lists.items()}
+    if all(equal.values()):
         status = "matches"
-    elif not any(equal) and 2 * len(lists[known.utterances]) < known.lists[known.utterances][0]:
+    elif not any(equal.values()) and 2 * len(lists[known.utterances]) < known.lists[known.utterances][0]:
         status = "not a release"
     else:
         status = "differs"
-    where = differences(counts, known.counts)
-    where += [
-        f"list of {name}: {size} lines as in the release, but not the same ones"
-        for name, (size, value) in known.lists.items()
-        if len(lists[name]) == size and digests[name] != value
-    ]
+    where: list[str] = []
+    if status == "differs":
+        if known.ids and not equal[known.utterances]:
+            where += id_differences(lists[known.utterances], known.ids())
+        where += differences(counts, known.counts)
+        where += [
+            f"list of {name}: {size} lines as in the release, but not the same ones"
+            for name, (size, _) in known.lists.items()
+            if len(lists[name]) == size and not equal[name]
+        ]
     return {
         "status": status,
-        "differences": where if status == "differs" else [],
+        "differences": where,
         "lists": {
             name: {"found": len(lists[name]), "known": size, "sha256": digests[name], "known_sha256": value}
             for name, (size, value) in known.lists.items()
@@ -64,6 +70,23 @@ def compare(lists: Mapping[str, Sequence[str]], counts: Counts, known: Known) ->
         "found": counts,
         "known": known.counts,
     }
+
+
+def id_differences(found: Sequence[str], known: Sequence[str]) -> list[str]:
+    """A line for every id that is missing, is not of the release, or comes more than once."""
+    times = Counter(found)
+    missing = sorted(set(known) - times.keys())
+    extra = sorted(times.keys() - set(known))
+    return [
+        *(f"utterance {name}: of the release, but has no label line here" for name in missing),
+        *(f"utterance {name}: labelled here, but not of the release" for name in extra),
+        *(f"utterance {name}: {n} label lines" for name, n in sorted(times.items()) if n > 1),
+    ]
+
+
+def uncompared(counts: Counts) -> dict[str, Any]:
+    """Content of check.json for a corpus without a reference."""
+    return {"status": "no reference list", "differences": [], "lists": {}, "found": counts, "known": {}}
 
 
 def differences(found: Counts, known: Counts) -> list[str]:

@@ -5,7 +5,6 @@ The figures and digests were gathered from public derived lists that agree with 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,8 +30,23 @@ _UTTERANCES = {
     "Ses05F": "49 81 130 91 100 56 77 67 | 83 36 68 55 81 68 86",
     "Ses05M": "47 58 66 81 45 32 95 58 | 80 35 71 55 80 67 91",
 }
+# Those of them that the woman speaks, counted over a public list of all ids (MrCrowbar/Speech_Emotion_Recognition,
+# data/pre-processed/df_iemocap.csv); numbers run from 000 without gaps, so that these give every id.
+_SPOKEN_BY_HER = {
+    "Ses01F": "16 21 27 34 31 29 17 | 45 15 36 26 48 32 41",
+    "Ses01M": "31 22 27 26 38 29 35 | 44 15 31 25 48 42 42",
+    "Ses02F": "24 14 31 18 23 15 38 28 | 45 19 30 23 46 31 44",
+    "Ses02M": "25 15 29 18 31 19 30 31 | 42 18 29 23 47 30 43",
+    "Ses03F": "12 44 25 27 18 36 36 30 | 54 22 36 22 53 29 44",
+    "Ses03M": "26 38 43 33 29 32 21 24 36 25 | 47 20 35 23 50 32 46",
+    "Ses04F": "23 25 53 34 20 11 80 26 | 45 22 31 23 48 31 45",
+    "Ses04M": "22 32 26 19 43 20 40 31 | 44 21 28 22 38 31 53",
+    "Ses05F": "24 39 61 47 46 30 40 34 | 42 18 27 20 39 34 42",
+    "Ses05M": "24 25 32 39 22 11 47 29 | 39 18 28 21 39 32 45",
+}
 _SPLIT_IMPROVISATIONS = {"Ses03M": ("1", "2", "3", "4", "5a", "5b", "6", "7", "8a", "8b")}
-_EXTRA = {"Ses05M_script01_1b": 81}
+_EXTRA = "Ses05M_script01_1b"
+_EXTRA_SIZE, _EXTRA_BY_HER = 81, 39
 
 _CODES = ("ang", "hap", "exc", "sad", "neu", "fru", "sur", "fea", "dis", "oth", "xxx")
 _CODES_OF_SESSION = {
@@ -59,12 +73,15 @@ _CLASSES_OF_SPEAKER = {  # angry, happy, neutral, sad
 
 @dataclass(frozen=True)
 class Turn:
-    """One label line: times in seconds and the code as written."""
+    """One label line: times in seconds, the code as written and the mean ratings as stored (None where unreadable)."""
 
     utterance: str
     start: float
     end: float
     code: str
+    valence: float | None = None
+    activation: float | None = None
+    dominance: float | None = None
 
     @property
     def dialogue(self) -> str:
@@ -89,13 +106,24 @@ class Turn:
 
 def dialogues() -> dict[str, int]:
     """The 151 dialogues and their numbers of utterances."""
-    sizes = dict(_EXTRA)
-    for start, line in _UTTERANCES.items():
+    return dict(sorted((_sizes(_UTTERANCES) | {_EXTRA: _EXTRA_SIZE}).items()))
+
+
+def utterances() -> list[str]:
+    """The 10,039 ids."""
+    by_her = _sizes(_SPOKEN_BY_HER) | {_EXTRA: _EXTRA_BY_HER}
+    counts = ((name, {"F": by_her[name], "M": size - by_her[name]}) for name, size in dialogues().items())
+    return [f"{name}_{who}{i:03d}" for name, spoken in counts for who, size in spoken.items() for i in range(size)]
+
+
+def _sizes(table: dict[str, str]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for start, line in table.items():
         improvised, scripted = (part.split() for part in line.split("|"))
         numbers = _SPLIT_IMPROVISATIONS.get(start) or [str(number + 1) for number in range(len(improvised))]
         sizes |= {f"{start}_impro0{number}": int(n) for number, n in zip(numbers, improvised, strict=True)}
         sizes |= {f"{start}_{script}": int(n) for script, n in zip(_SCRIPTS, scripted, strict=True)}
-    return dict(sorted(sizes.items()))
+    return sizes
 
 
 def lists(turns: Sequence[Turn]) -> dict[str, list[str]]:
@@ -121,19 +149,6 @@ def counts(turns: Sequence[Turn]) -> dict[str, dict[str, int]]:
         "session and code": tally(f"{turn.session} {turn.code}" for turn in turns),
         "dialogue": tally(turn.dialogue for turn in turns),
     }
-
-
-def gaps(turns: Sequence[Turn]) -> list[str]:
-    """A line for every id that the numbering skips; in the release each speaker of a dialogue counts from 000 on."""
-    numbers: dict[str, set[int]] = defaultdict(set)
-    for turn in turns:
-        numbers[turn.utterance[:-3]].add(int(turn.utterance[-3:]))
-    return [
-        f"utterance {stream}{number:03d}: skipped by the numbering"
-        for stream, used in sorted(numbers.items())
-        for number in range(max(used))
-        if number not in used
-    ]
 
 
 def _known_counts() -> Counts:
@@ -163,4 +178,5 @@ KNOWN = Known(
     },
     counts=_known_counts(),
     utterances="utterances",
+    ids=utterances,
 )

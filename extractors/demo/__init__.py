@@ -1,4 +1,4 @@
-"""The demo corpus and its encoders, made on the spot from installed packages: no download, and nothing licensed."""
+"""The demo corpora and their encoders, made on the spot from installed packages: no download, and nothing licensed."""
 
 from __future__ import annotations
 

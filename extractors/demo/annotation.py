@@ -34,7 +34,7 @@ def write_transcript(path: Path, lines: Sequence[Line], extra_turns: bool) -> No
         for line in sorted(lines, key=lambda line: line.start)
     ]
     if extra_turns:
-        dialogue, last = lines[0].turn.dialogue, max(line.end for line in lines)
+        dialogue, last = path.stem, max(line.end for line in lines)
         rows += [(last, last + 0.2, f"{dialogue}_MXX0", "Mm."), (last, last + 0.3, f"{dialogue}_FXX0", "Uh huh.")]
         rows += [(last + 0.1, last + 0.3, f"{dialogue}_FXX0", "")]
     text = [f"{name} [{start:08.4f}-{end:08.4f}]: {words}\n" for start, end, name, words in rows]
@@ -42,9 +42,9 @@ def write_transcript(path: Path, lines: Sequence[Line], extra_turns: bool) -> No
     path.write_text("".join(text), encoding="ascii")
 
 
-def write_evaluation(folder: Path, lines: Sequence[Line], random: np.random.Generator) -> None:
-    """The merged labels `<dialogue>.txt`, all of hers before all of his, and the files of single annotators."""
-    dialogue, session = lines[0].turn.dialogue, lines[0].turn.session
+def write_evaluation(path: Path, lines: Sequence[Line], random: np.random.Generator) -> None:
+    """The merged labels at `path`, all of hers before all of his, and beside it the files of single annotators."""
+    dialogue, session = path.stem, lines[0].turn.session
     merged = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D] " + MARK + "\n\n"]
     single: dict[str, list[str]] = {}
     for line in sorted(lines, key=lambda line: (line.turn.sex, line.start)):
@@ -65,11 +65,11 @@ def write_evaluation(folder: Path, lines: Sequence[Line], random: np.random.Gene
             row = f"{name} :act {activation}; :val {valence}; :dom  {said}; {MARK}\n"
             single.setdefault(f"{kind}/{dialogue}_{rater.lower()}_atr.txt", []).append(row)
         merged.append("\n")
-    folder.joinpath(f"{dialogue}.txt").write_text("".join(merged), encoding="ascii")
+    path.write_text("".join(merged), encoding="ascii")
     for relative, rows in single.items():
-        path = folder / relative
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(rows), encoding="ascii")
+        other = path.parent / relative
+        other.parent.mkdir(exist_ok=True)
+        other.write_text("".join(rows), encoding="ascii")
 
 
 def _votes(code: str, random: np.random.Generator) -> list[str]:

@@ -1,4 +1,4 @@
-"""Ten actors with movable faces, all made from the public-domain portrait that scikit-image carries."""
+"""Twelve actors with movable faces, all made from the public-domain portrait that scikit-image carries."""
 
 from __future__ import annotations
 
@@ -179,9 +179,8 @@ def _smooth_warp(random: np.random.Generator) -> Image:
 def _with_eyes(part: Image, eye_open: float) -> Image:
     """`part` with both eyes squeezed to the share `eye_open` of their height."""
     row = Y.copy()
-    for x, y in EYES:
-        near = np.exp(-(((X - x) / 15) ** 4) - ((Y - y) / 9) ** 4)
-        row += near * (Y - y) * (1 / min(max(eye_open, 0.3), 1.3) - 1)
+    for offset in EYE_OFFSETS:
+        row += offset * (1 / min(max(eye_open, 0.3), 1.3) - 1)
     return sample(part, X - LEFT, row - TOP)
 
 
@@ -200,6 +199,8 @@ def _blend(part: Image, mask: Image, colour: Image) -> None:
 
 
 Y, X = np.mgrid[TOP:BOTTOM, LEFT:RIGHT].astype(np.float32)
+EYE_OFFSETS = [np.exp(-(((X - x) / 15) ** 4) - ((Y - y) / 9) ** 4) * (Y - y) for x, y in EYES]
+"""For each eye the height above its middle, fading to 0 outside of it."""
 DOWN, ACROSS = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
 DOWN -= HEIGHT // 2
 ACROSS -= WIDTH // 2

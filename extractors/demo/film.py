@@ -1,9 +1,9 @@
-"""The split-screen film of a dialogue: the actor with the markers on the left, the other on the right."""
+"""Films of the actors: one camera an actor, their pictures side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,9 +16,6 @@ from extractors.demo.sound import Line
 from extractors.demo.voice import RATE_HZ
 
 FRAMES_PER_SECOND = Fraction(25, 2)
-FRAME_HEIGHT, FRAME_WIDTH = 480, 720
-TOP, LEFTS = 122, (6, 366)
-"""First row of both pictures and first column of each; the rest of the frame is black."""
 GRAIN = 2.0
 QUANTISER = 4
 AUDIO_BITS_PER_SECOND = 32_000
@@ -26,53 +23,29 @@ AWAY_SECONDS = 0.2
 """An actor who is out of the picture leaves and comes back this long before and after the turn."""
 
 
-def write_film(
-    path: Path, lines: Sequence[Line], sound: NDArray[np.int16], seed: int, random: np.random.Generator
-) -> None:
-    """AVI (MPEG-4 part 2, MPEG audio) of the whole dialogue, whose `sound` is (2, samples)."""
-    dialogue = lines[0].turn.dialogue
-    markers = dialogue[5]
-    halves = [
-        _Half(f"{lines[0].turn.session}{sex}", [line for line in lines if line.turn.sex == sex], seed, random)
-        for sex in (markers, "F" if markers == "M" else "M")
-    ]
-    mixed = (sound.astype(np.int32).sum(0) // 2).astype(np.int16)
-    template = _template()
-    step = int(RATE_HZ / FRAMES_PER_SECOND)
-    with av.open(str(path), "w", format="avi") as container:
-        container.metadata["comment"] = "synthetic"
-        pictures = container.add_stream("mpeg4", rate=FRAMES_PER_SECOND)
-        pictures.width, pictures.height, pictures.pix_fmt = FRAME_WIDTH, FRAME_HEIGHT, "yuv420p"
-        pictures.options = {"qmin": str(QUANTISER), "qmax": str(QUANTISER)}
-        pictures.codec_context.thread_count = 1
-        track = container.add_stream("mp2", rate=RATE_HZ, layout="mono")
-        track.bit_rate = AUDIO_BITS_PER_SECOND
-        for number in range(len(mixed) // step):
-            for half, left in zip(halves, LEFTS, strict=True):
-                template[TOP : TOP + HEIGHT, left : left + WIDTH] = half.frame(float(number / FRAMES_PER_SECOND))
-            container.mux(pictures.encode(av.VideoFrame.from_ndarray(template, "rgb24")))
-            samples = av.AudioFrame.from_ndarray(mixed[None, number * step : (number + 1) * step], "s16", "mono")
-            samples.sample_rate = RATE_HZ
-            samples.pts = number * step
-            container.mux(track.encode(samples))
-        for stream in (pictures, track):
-            container.mux(stream.encode())
+@dataclass(frozen=True)
+class Screen:
+    """Size of a film, first row of all pictures in it and first column of each; the rest of the frame is black."""
+
+    height: int
+    width: int
+    top: int
+    lefts: tuple[int, ...]
+
+    def blank(self) -> NDArray[np.uint8]:
+        """A black frame (height, width, 3) that says `synthetic` below the pictures."""
+        from PIL import Image, ImageDraw
+
+        image = Image.new("RGB", (self.width, self.height))
+        ImageDraw.Draw(image).text((20, self.height - 40), "synthetic", fill=(90, 90, 90))
+        return np.array(image)
 
 
-def _template() -> NDArray[np.uint8]:
-    """A black frame that says `synthetic` below the pictures."""
-    from PIL import Image, ImageDraw
+class Camera:
+    """One actor through the film: speaks with a face of some emotion, listens with a neutral one."""
 
-    image = Image.new("RGB", (FRAME_WIDTH, FRAME_HEIGHT))
-    ImageDraw.Draw(image).text((20, FRAME_HEIGHT - 40), "synthetic", fill=(90, 90, 90))
-    return np.array(image)
-
-
-class _Half:
-    """One actor through the dialogue: speaks with a face of some emotion, listens with a neutral one."""
-
-    def __init__(self, speaker: str, lines: Sequence[Line], seed: int, random: np.random.Generator) -> None:
-        self.actor = Actor(speaker, seed)
+    def __init__(self, actor: Actor, lines: Sequence[Line], random: np.random.Generator) -> None:
+        self.actor = actor
         self.lines = lines
         self.random = random
         self.faces = [
@@ -83,7 +56,7 @@ class _Half:
         self.grain = GRAIN * random.standard_normal((HEIGHT + 64, WIDTH + 64)).astype(np.float32)
 
     def frame(self, seconds: float) -> NDArray[np.uint8]:
-        """Picture (HEIGHT, WIDTH, 3) at a time of the dialogue."""
+        """Picture (HEIGHT, WIDTH, 3) at a time of the film."""
         x, y, turn, light = np.sin(2 * np.pi * self.waves[:, 0] * seconds + self.waves[:, 1])
         flicker = 1 + 0.02 * light + 0.01 * self.random.standard_normal()
         picture = self.actor.frame(self._shown(seconds), Pose(3 * x, 2 * y, 0.03 * turn, flicker))
@@ -105,3 +78,31 @@ def _speaking(face: Expression, line: Line, seconds: float) -> Expression:
     near = line.sound[max(0, middle - 400) : middle + 400]
     loudness = float(np.abs(near).mean() / np.abs(line.sound).max()) if len(near) else 0.0
     return replace(face, mouth_open=face.mouth_open + 4 * min(loudness, 0.5))
+
+
+def write_film(
+    path: Path, screen: Screen, cameras: Sequence[Camera], sound: NDArray[np.int16], frames_per_second: Fraction
+) -> None:
+    """AVI (MPEG-4 part 2, MPEG audio) as long as `sound` (samples,) at 16 kHz, less a last piece of a frame."""
+    frame = screen.blank()
+    step = int(RATE_HZ / frames_per_second)
+    with av.open(str(path), "w", format="avi") as container:
+        container.metadata["comment"] = "synthetic"
+        pictures = container.add_stream("mpeg4", rate=frames_per_second)
+        pictures.width, pictures.height, pictures.pix_fmt = screen.width, screen.height, "yuv420p"
+        pictures.options = {"qmin": str(QUANTISER), "qmax": str(QUANTISER)}
+        pictures.codec_context.thread_count = 1
+        track = container.add_stream("mp2", rate=RATE_HZ, layout="mono")
+        track.bit_rate = AUDIO_BITS_PER_SECOND
+        for number in range(len(sound) // step):
+            for camera, left in zip(cameras, screen.lefts, strict=True):
+                frame[screen.top : screen.top + HEIGHT, left : left + WIDTH] = camera.frame(
+                    float(number / frames_per_second)
+                )
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            samples = av.AudioFrame.from_ndarray(sound[None, number * step : (number + 1) * step], "s16", "mono")
+            samples.sample_rate = RATE_HZ
+            samples.pts = number * step
+            container.mux(track.encode(samples))
+        for stream in (pictures, track):
+            container.mux(stream.encode())

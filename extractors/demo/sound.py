@@ -1,10 +1,11 @@
-"""Two speakers on one time line, and the wav files they are cut into."""
+"""Speakers before microphones, two of them on one time line, and wav files."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +57,30 @@ def channels(lines: Sequence[Line], random: np.random.Generator) -> NDArray[np.i
     voices = np.zeros((2, length))
     for line in lines:
         voices["FM".index(line.turn.sex), line.samples] += line.sound
-    heard = voices + CROSSTALK * voices[::-1] + NOISE * random.standard_normal(voices.shape)
+    return recorded(voices + CROSSTALK * voices[::-1], random)
+
+
+def recorded(voices: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.int16]:
+    """What microphones make of `voices` in a room with a little noise; same shape."""
+    heard = voices + NOISE * random.standard_normal(voices.shape)
     return np.rint(32767 * np.clip(heard, -1, 1)).astype(np.int16)
 
 
-def write_wav(path: Path, samples: NDArray[np.int16]) -> None:
+def resampled(samples: NDArray[np.int16], rate_hz: int) -> NDArray[np.int16]:
+    """`samples` (samples,) of 16 kHz at another rate."""
+    from scipy.signal import resample_poly
+
+    common = gcd(rate_hz, RATE_HZ)
+    other = resample_poly(samples.astype(float), rate_hz // common, RATE_HZ // common)
+    return np.asarray(np.rint(other), np.int16)
+
+
+def write_wav(path: Path, samples: NDArray[np.int16], rate_hz: int = RATE_HZ) -> None:
     """16-bit wav of (samples,) or (channels, samples): the plain 44-byte header, the data, then an INFO comment."""
     data = samples.T.astype("<i2").tobytes()
     count = 1 if samples.ndim == 1 else len(samples)
     info = b"INFOICMT" + struct.pack("<I", len(COMMENT)) + COMMENT
     tail = b"LIST" + struct.pack("<I", len(info)) + info
-    sizes = struct.pack("<IHHIIHH", 16, 1, count, RATE_HZ, 2 * count * RATE_HZ, 2 * count, 16)
+    sizes = struct.pack("<IHHIIHH", 16, 1, count, rate_hz, 2 * count * rate_hz, 2 * count, 16)
     head = b"RIFF" + struct.pack("<I", 36 + len(data) + len(tail)) + b"WAVEfmt " + sizes
     path.write_bytes(head + b"data" + struct.pack("<I", len(data)) + data + tail)

@@ -1,4 +1,4 @@
-"""Spoken sentences: eSpeak NG with ten voices, and emotion as prosody and spectral tilt."""
+"""Spoken sentences: eSpeak NG with twelve voices, and emotion as prosody and spectral tilt."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ RATE_HZ = 16000
 PADDING_SECONDS = 0.05
 ROUGHNESS_HZ = 70
 VARIANTS = {
-    **{"1F": ("f2", 44), "2F": ("f3", 52), "3F": ("f4", 40), "4F": ("linda", 36), "5F": ("f1", 48)},
-    **{"1M": ("m3", 46), "2M": ("m1", 54), "3M": ("m4", 42), "4M": ("m7", 50), "5M": ("m2", 38)},
+    **{"1F": ("f2", 44), "2F": ("f3", 52), "3F": ("f4", 40), "4F": ("linda", 36), "5F": ("f1", 48), "6F": ("f5", 42)},
+    **{"1M": ("m3", 46), "2M": ("m1", 54), "3M": ("m4", 42), "4M": ("m7", 50), "5M": ("m2", 38), "6M": ("m5", 48)},
 }
 """Speaker to voice variant and middle of the pitch range (0 to 99)."""
 

@@ -5,9 +5,14 @@ import yaml
 
 from cmarr.config import check_roots, parse
 from extractors.files import UserError
+from extractors.settings import Iemocap, MspImprov, Table
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = {"iemocap": {"type": "iemocap", "root": "nowhere"}}
+
+
+def of_type(kind: str, **values: object) -> dict[str, object]:
+    return {"corpora": {"c": {"type": kind, "root": "x", **values}}}
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "workflow/demo.yaml"])
@@ -30,6 +35,20 @@ def test_the_files_of_the_project_are_valid(name: str) -> None:
             {"corpora": {"iemocap": {"type": "iemocap", "root": "x", "rot": "y"}}},
             "unknown key `rot` under `corpora.iemocap`: did you mean `root`?",
         ),
+        (of_type("iemocap", subset="all"), "unknown key `subset` under `corpora.c`: valid keys are root,"),
+        (of_type("msp_improv", subste="all"), "unknown key `subste` under `corpora.c`: did you mean `subset`?"),
+        (of_type("table", fille="x.csv"), "unknown key `fille` under `corpora.c`: did you mean `file`?"),
+        (of_type("msp_improv", subset="one"), "configuration: corpora.c.subset: Input should be 'mmin' or 'all'"),
+        (of_type("table", classes=["sad"]), "configuration: corpora.c.classes: "),
+        (
+            of_type("table", policy={"no_fase": "keep"}),
+            "unknown key `no_fase` under `corpora.c.policy`: did you mean `no_face`?",
+        ),
+        (of_type("table", policy={"no_face": "zeros"}), "configuration: corpora.c.policy.no_face: Input should be"),
+        (of_type("iemocp"), "corpora.c.type: `iemocp` is unknown; valid ones are iemocap, msp_improv, table"),
+        ({"corpora": {"c": {"root": "x"}}}, "corpora.c.type is missing; valid ones are iemocap, msp_improv, table"),
+        ({"corpora": {"c": {"type": "table"}}}, "configuration: corpora.c.root: Field required"),
+        ({"corpora": {"c": 3}}, "configuration: corpora.c: Input should be a valid dictionary"),
         ({"encoders": {"text": {"zzzzzz": 1}}}, "unknown key `zzzzzz` under `encoders.text`: valid keys are model,"),
         ({"systems": {"cm_arr": {"size": "huge"}}}, "systems.cm_arr.size: "),
         ({"seeds": []}, "seeds: "),
@@ -50,6 +69,16 @@ def test_a_wrong_key_is_named_with_its_place(change: dict[str, object], message:
 def test_a_missing_corpus_names_folder_key_and_demo() -> None:
     with pytest.raises(UserError, match=r"folder nowhere.*corpora\.iemocap\.root in mine\.yaml.*make demo"):
         check_roots(parse({"corpora": CORPORA}), "mine.yaml")
+
+
+def test_corpora_of_every_type_stand_side_by_side() -> None:
+    policy = {"no_face": "reject", "shortest_seconds": 0.1}
+    corpora = CORPORA | of_type("table", classes=["b", "a"], sessions=["x_1", "x_2"], policy=policy)["corpora"]
+    config = parse({"corpora": corpora | {"m": {"type": "msp_improv", "root": "x"}}})
+    assert [type(corpus) for corpus in config.corpora.values()] == [Iemocap, Table, MspImprov]
+    table = config.corpora["c"]
+    assert isinstance(table, Table)
+    assert (table.classes, table.policy.no_face, table.policy.empty_transcript) == (("b", "a"), "reject", "reject")
 
 
 def test_a_system_without_settings_has_the_defaults() -> None:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from cmarr.data import Dataset, Packed, labels_of, load
 from cmarr.settings import Features
-from cmarr.vocabulary import CLASSES
 from extractors.files import UserError, sha256
 from extractors.store import FeatureStore
 
@@ -15,7 +14,8 @@ from extractors.store import FeatureStore
 def loaded(toy, limits: Features = Features(), **choice) -> Dataset:  # noqa: B008
     ids = [row["utterance"] for row in toy.rows]
     stores = toy.stores(**choice)
-    return load(stores, ids, [row["label"] for row in toy.rows], limits, sha256(toy.manifest), torch.device("cpu"))
+    labels = [row["label"] for row in toy.rows]
+    return load(stores, ids, labels, toy.classes, limits, sha256(toy.manifest), torch.device("cpu"))
 
 
 def expected(toy, modality: str, name: str, longest: int) -> NDArray[np.float32]:
@@ -37,7 +37,7 @@ def test_a_batch_holds_the_valid_frames_cut_and_padded(toy) -> None:
             np.testing.assert_array_equal(batch.features[modality][place, :length], truth)
             assert not batch.features[modality][place, length:].any()
     assert batch.labels is not None
-    assert [CLASSES[label] for label in batch.labels.tolist()] == [toy.rows[row]["label"] for row in rows.tolist()]
+    assert [toy.classes[label] for label in batch.labels.tolist()] == [toy.rows[row]["label"] for row in rows.tolist()]
 
 
 def test_an_utterance_without_a_face_is_one_frame_of_zeros(toy) -> None:
@@ -82,7 +82,7 @@ def test_standardized_training_frames_have_zero_mean_and_unit_deviation(toy) -> 
 
 def test_a_constant_dimension_is_not_divided_by_zero() -> None:
     data = Dataset(
-        ["a"], torch.zeros(1), {"text": Packed(torch.ones(4, 2), torch.tensor([0, 4]), torch.tensor([False]))}
+        ["a"], torch.zeros(1), {"text": Packed(torch.ones(4, 2), torch.tensor([0, 4]), torch.tensor([False]))}, ["x"]
     )
     data.standardize(data.statistics([0]))
     assert not data.packed["text"].values.any()
@@ -90,7 +90,13 @@ def test_a_constant_dimension_is_not_divided_by_zero() -> None:
 
 def test_a_store_of_another_manifest_is_refused(toy) -> None:
     with pytest.raises(UserError, match=r"text\.h5: made from another manifest"):
-        load(toy.stores(("text",)), ["x"], ["sad"], Features(), "another", torch.device("cpu"))
+        load(toy.stores(("text",)), ["x"], ["sad"], toy.classes, Features(), "another", torch.device("cpu"))
+
+
+def test_labels_are_places_in_the_classes_of_the_corpus(clips) -> None:
+    data = loaded(clips)
+    assert [data.classes[label] for label in data.labels.tolist()] == [row["label"] for row in clips.rows]
+    assert data.classes == ("sad", "joy", "very angry")
 
 
 def test_labels_come_in_the_order_asked_for(toy) -> None:

@@ -20,7 +20,7 @@ def dataset() -> Dataset:
     packed = {
         name: Packed(torch.zeros(12, 2), torch.arange(13), torch.zeros(12, dtype=torch.bool)) for name in MODALITIES
     }
-    return Dataset([str(number) for number in range(12)], labels, packed)
+    return Dataset([str(number) for number in range(12)], labels, packed, "abcd")
 
 
 class Mock(SystemModule):

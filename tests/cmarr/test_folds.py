@@ -1,9 +1,14 @@
+from __future__ import annotations
+
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from cmarr.__main__ import VERBS
 from cmarr.folds import clean_folds
-from extractors.files import UserError
+from extractors.console import run
+from extractors.files import UserError, read_json, write_csv
 
 
 def manifest(sessions: int = 5, dialogues: int = 12, size: int = 6) -> list[dict[str, str]]:
@@ -65,3 +70,59 @@ def test_folds_are_reproducible_and_depend_on_the_corpus() -> None:
 def test_too_little_data_is_a_user_error(rows: list[dict[str, str]], message: str) -> None:
     with pytest.raises(UserError, match=message):
         clean_folds("toy", rows)
+
+
+def test_utterances_may_each_be_a_group_and_sessions_have_any_name() -> None:
+    rows = manifest(3)
+    for row in rows:
+        row |= {"dialogue": row["utterance"], "session": {"1": "b", "2": "Actor_10", "3": "Actor_2"}[row["session"]]}
+    folds = clean_folds("toy", rows)
+    assert list(folds) == ["Actor_10", "Actor_2", "b"]
+    for fold in folds.values():
+        assert len(fold["validation"]) == round(0.1 * 144 + 0.5)
+        assert len({name for part in fold.values() for name in part}) == len(rows)
+
+
+def rejected(folder: Path, names: list[str]) -> list[str]:
+    rows = [{"utterance": name, "stage": "video", "reason": "no face", "origin": "synthetic"} for name in names]
+    write_csv(folder / "video.rejected.csv", ["utterance", "stage", "reason", "origin"], rows)
+    return ["--leave-out", str(folder / "video.rejected.csv")]
+
+
+def test_the_verb_writes_classes_and_leaves_out_what_it_is_told_to(
+    toy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "folds.json"
+    assert run("cmarr", VERBS, [*toy.fold_arguments(out), "--leave-out"]) == 0  # as with a file list that is empty
+    whole = read_json(out)
+    assert whole["classes"] == ["angry", "happy", "neutral", "sad"]
+    assert whole["left_out"] == {}
+    gone = ["S1_d0_sad", "S3_d5_angry"]
+    with caplog.at_level("INFO"):
+        assert run("cmarr", VERBS, [*toy.fold_arguments(out), *rejected(tmp_path, gone)]) == 0
+    assert "70 utterances in 3 folds, 2 left out" in caplog.text
+    less = read_json(out)
+    assert less["left_out"] == dict.fromkeys(gone, "no face")
+    for name, fold in less["folds"].items():
+        used = sorted(utterance for part in fold.values() for utterance in part)
+        assert used == sorted({row["utterance"] for row in toy.rows} - set(gone))
+        assert fold["test"] == [utterance for utterance in whole["folds"][name]["test"] if utterance not in gone]
+
+
+def test_a_fold_without_test_utterances_is_a_user_error(
+    toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "folds.json"
+    gone = rejected(tmp_path, [row["utterance"] for row in toy.rows if row["session"] == "2"])
+    assert run("cmarr", VERBS, [*toy.fold_arguments(out), *gone]) == 1
+    message = capsys.readouterr().err
+    assert "video.rejected.csv: names every utterance of session 2" in message
+    assert "corpora.toy.policy.no_face" in message
+    assert not out.exists()
+
+
+def test_a_label_that_is_no_class_is_a_user_error(toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = toy.fold_arguments(tmp_path / "folds.json")
+    arguments.remove("happy")
+    assert run("cmarr", VERBS, arguments) == 1
+    assert "manifest.csv: label happy is not among the classes" in capsys.readouterr().err

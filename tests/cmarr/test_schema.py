@@ -24,6 +24,18 @@ def test_the_page_lists_keys_with_type_default_and_meaning() -> None:
     assert '| `systems.cm_arr.size` | `paper`, `lite`, `tiny` | `"paper"` |' in page
 
 
+def test_the_page_has_common_keys_of_corpora_once_and_marks_those_of_one_type() -> None:
+    rows = [line.split(" | ") for line in rendered()[PAGE].splitlines() if line.startswith("| `corpora.")]
+    keys = [row[0].strip("| `").removeprefix("corpora.<name>.") for row in rows]
+    common = ["type", "root", "origin", "sessions"]
+    policy = ["policy.empty_transcript", "policy.no_face", "policy.shortest_seconds"]
+    assert keys == [*common, *policy, "subset", "file", "classes"]
+    assert rows[0][1] == "`iemocap`, `msp_improv`, `table`"
+    assert [row[3].split(")")[0] for row in rows if row[3].startswith("(")] == [
+        "(type msp_improv", "(type table", "(type table",
+    ]  # fmt: skip
+
+
 def test_check_finds_an_outdated_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cmarr", VERBS, ["schema", "--root", str(tmp_path)]) == 0
     assert run("cmarr", VERBS, ["schema", "--root", str(tmp_path), "--check"]) == 0
@@ -36,5 +48,8 @@ def test_the_schema_accepts_the_projects_files_and_refuses_unknown_keys() -> Non
     schema = read_json(ROOT / SCHEMA)
     content = yaml.safe_load((ROOT / "config.yaml").read_text())
     jsonschema.validate(content, schema)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(content | {"protocl": "clean"}, schema)
+    table = {"type": "table", "root": "x", "classes": ["a", "b"]}
+    jsonschema.validate(content | {"corpora": {"c": table}}, schema)
+    for change in ({"protocl": "clean"}, {"corpora": {"c": table | {"subset": "all"}}}, {"corpora": {"c": {}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(content | change, schema)

@@ -35,6 +35,7 @@ def test_a_record_says_what_was_trained_on_what(toy, model: Path) -> None:
         "synthetic",
     )
     assert record["encoders"] == "frozen"
+    assert record["classes"] == ["angry", "happy", "neutral", "sad"]
     assert record["notes"] == ["untrained toy"]
     assert record["settings"]["training"]["epochs"] == 3
     assert record["inputs"][str(toy.folder / "speech.h5")]["encoder"] == "toy speech"
@@ -61,6 +62,7 @@ def test_predictions_cover_the_test_fold_with_probabilities(toy, model: Path, tm
         out = tmp_path / f"{condition}.csv"
         assert run("cmarr", VERBS, toy.predict_arguments(model, condition, out)) == 0
         rows = read_csv(out)
+        assert ",".join(rows[0]) == "utterance,label,p_angry,p_happy,p_neutral,p_sad,origin"
         assert [row["utterance"] for row in rows] == read_json(toy.folds)["folds"]["1"]["test"]
         found = np.array([[float(row[f"p_{name}"]) for name in ("angry", "happy", "neutral", "sad")] for row in rows])
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,52 @@ def test_label_files_are_inputs_of_the_manifest(plan: Plan) -> None:
     ]  # fmt: skip
 
 
+def with_table(folder: Path, rows: list[str], **more: object) -> Plan:
+    """Plan of a corpus that is a table with one file of sound and picture for all."""
+    (folder / "clip.avi").touch()
+    lines = ["utterance,session,speaker,label,text,audio,video"]
+    lines += [f"{row},hello,clip.avi,clip.avi" for row in rows]
+    (folder / "utterances.csv").write_text("\n".join(lines) + "\n")
+    corpus = {"type": "table", "root": str(folder), **more}
+    return Plan({"corpora": {"clips": corpus}, "systems": {"baseline": None}}, ROOT, "mine.yaml")
+
+
+TABLE = ["u1,A_1,s,joy", "u2,b_10,s,sad", "u3,b_2,s,very angry"]
+
+
+def test_classes_and_sessions_of_a_table_are_its_own(plan: Plan, tmp_path: Path) -> None:
+    assert plan.classes("toy") == ["angry", "happy", "neutral", "sad"]
+    table = with_table(tmp_path, TABLE)
+    assert table.classes("clips") == ["sad", "joy", "very angry"]
+    assert table.sessions("clips") == ["A_1", "b_10", "b_2"]
+    assert table.runs == [f"clips/baseline/fold{session}/seed1" for session in ("A_1", "b_10", "b_2")]
+    assert table.label_files("clips") == [str(tmp_path / "utterances.csv")]
+    for session in table.sessions("clips"):
+        assert re.fullmatch(table.constraints["session"], session)
+        assert re.fullmatch(table.constraints["fold"], session)
+    chosen = with_table(tmp_path, TABLE, classes=["very angry", "sad", "joy"], sessions=["b_2", "A_1"])
+    assert chosen.classes("clips") == ["very angry", "sad", "joy"]
+    assert chosen.sessions("clips") == ["b_2", "A_1"]
+
+
+def test_rejecting_utterances_without_a_face_concerns_folds_alone(plan: Plan, tmp_path: Path) -> None:
+    keep = with_table(tmp_path, TABLE)
+    reject = with_table(tmp_path, TABLE, policy={"no_face": "reject"})
+    assert keep.left_out("clips") == plan.left_out("toy") == []
+    assert reject.left_out("clips") == ["results/features/clips/video.rejected.csv"]
+    assert reject.corpus("clips") == keep.corpus("clips")
+    assert json.loads(keep.corpus("clips"))["policy"] == {"empty_transcript": "reject", "shortest_seconds": 0.025}
+    assert with_table(tmp_path, TABLE, policy={"shortest_seconds": 1}).corpus("clips") != keep.corpus("clips")
+
+
+def test_a_table_that_gives_no_folds_is_refused_while_planning(tmp_path: Path) -> None:
+    where = r"corpora\.clips\.root in mine\.yaml: "
+    with pytest.raises(UserError, match=where + "folds need two sessions or more; there is A_1"):
+        with_table(tmp_path, ["u1,A_1,s,joy", "u2,A_1,s,sad"])
+    with pytest.raises(UserError, match=where + ".*utterances.csv"):
+        with_table(tmp_path, [])
+
+
 def test_a_folder_that_is_no_release_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"corpora\.toy\.root in mine\.yaml: .*Session"):
         Plan({"corpora": {"toy": {"type": "iemocap", "root": str(tmp_path)}}}, ROOT, "mine.yaml")
@@ -57,6 +104,9 @@ def test_a_folder_that_is_no_release_is_a_user_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sessions", [["1"], ["1", "9"], ["1", "2", "2"]])
 def test_sessions_that_give_no_folds_are_refused_while_planning(tmp_path: Path, sessions: list[str]) -> None:
+    labels = tmp_path / "Session1/dialog/EmoEvaluation"
+    labels.mkdir(parents=True)
+    (labels / "Ses01F_impro01.txt").touch()
     corpus = {"type": "iemocap", "root": str(tmp_path), "sessions": sessions}
     with pytest.raises(UserError, match=r"corpora\.toy\.sessions in mine\.yaml: name two or more of 1, 2, 3, 4, 5"):
         Plan({"corpora": {"toy": corpus}}, ROOT, "mine.yaml")

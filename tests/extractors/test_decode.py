@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from extractors.decode import frames, ticks
 from extractors.shard import UnreadableError
+from extractors.sound_track import read_track
 
 Writer = Callable[[Path, Sequence[Any], str], None]
 
@@ -92,6 +93,32 @@ def test_the_rate_comes_from_the_container(tmp_path: Path, write_avi: Writer, ra
     hz = int(above) / int(below or 1)
     for tick, picture in frames(file, range(5), 5):
         assert abs(number(picture) - round(tick / 5 * hz)) <= 1
+
+
+def test_times_count_from_the_beginning_of_the_container(tmp_path: Path) -> None:
+    """Film and sound track of a file whose first time stamp is 2 s."""
+    file = tmp_path / "v.mkv"
+    with av.open(str(file), "w") as out:
+        film, track = out.add_stream("mpeg4", rate=25), out.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        film.width, film.height, film.pix_fmt = 96, 48, "yuv420p"
+        film.bit_rate = 8_000_000
+        for index, picture in enumerate(numbered(100)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = 50 + index
+            out.mux(film.encode(frame))
+            sound = av.AudioFrame.from_ndarray(np.full((1, 640), 100 * index, np.int16), format="s16", layout="mono")
+            sound.sample_rate, sound.pts = 16_000, 640 * (50 + index)
+            out.mux(track.encode(sound))
+        for stream in (film, track):
+            out.mux(stream.encode(None))
+    with av.open(str(file)) as container:
+        assert container.start_time is not None
+        assert container.start_time > 1_000_000
+    for tick, picture in frames(file, range(5, 35), 10):
+        assert abs(number(picture) - 2.5 * tick) <= 1.6
+    samples, rate = read_track(file, 1.0, 1.5)
+    assert (samples.shape, rate) == ((8000, 1), 16_000)
+    assert abs(samples[::640, 0] * 32768 / 100 - 25 - np.arange(13)).max() < 1.6
 
 
 def test_a_truncated_file_ends_early(path: Path) -> None:

@@ -16,7 +16,8 @@ def test_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[tuple[Any, ...]] = []
     monkeypatch.setattr(demo_corpus, "build", lambda *args: seen.append(args))
     assert run("extractors", VERBS, ["demo-corpus", "--out", str(tmp_path), "--seed", "4", "--jobs", "1"]) == 0
-    assert seen == [(tmp_path, 4, 5, 16, 1)]
+    assert run("extractors", VERBS, ["demo-corpus", "--out", str(tmp_path), "--sessions", "2"]) == 0
+    assert seen == [(tmp_path, 4, None, 16, 1), (tmp_path, 0, 2, 16, 2)]
 
 
 @pytest.mark.parametrize("words", [("--jobs", "0"), ("--utterances", "1")])

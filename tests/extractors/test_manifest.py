@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extractors import console, manifest
-from extractors.corpora import COLUMNS, Listing, Rejected, Utterance, iemocap
+from extractors.corpora import COLUMNS, Listing, Rating, Rejected, Remark, Utterance, iemocap
 from extractors.files import UserError, read_json, write_csv
+from extractors.settings import Iemocap, Policy
 
 ROW = Utterance("u1", "d1", "1", "1F", "angry", 'Well,  "so"', "a.wav", None, None, "v.avi", 0.1, 2.3456, "left")
 CHECK = {"status": "differs", "differences": [f"line {i}" for i in range(12)]}
@@ -30,11 +31,16 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the corpus module will hand over, and what it was asked for."""
     state: dict[str, Any] = {"kept": [], "rejected": []}
 
-    def read(root: Path, sessions: tuple[str, ...], progress: Any) -> Listing:
-        state["asked"] = (root, sessions)
-        return Listing(state["kept"], state["rejected"], CHECK)
+    def read(corpus: Iemocap, sessions: tuple[str, ...]) -> Listing:
+        state["asked"] = (corpus.root, sessions)
+        ratings = [Rating("u1", 2.5, 5.5, None, None, "1 calm, 5 active")]
+        return Listing(state["kept"], state["rejected"], CHECK, [Remark("u1", "label", "odd")], ratings)
+
+    def judge(listing: Listing, root: Path, policy: Policy, progress: Any) -> Listing:
+        return listing
 
     monkeypatch.setattr(iemocap, "read", read)
+    monkeypatch.setattr(manifest, "judge", judge)
     return state
 
 
@@ -43,7 +49,7 @@ def test_files_are_sorted_and_carry_the_origin(reading: dict[str, Any], tmp_path
     reading["kept"] = [second, ROW]
     reading["rejected"] = [Rejected("u9", "video", "why, indeed"), Rejected("u3", "label", "because")]
     assert run(tmp_path) == 0
-    assert reading["asked"] == (Path("somewhere"), ("1", "2"))
+    assert reading["asked"] == ("somewhere", ("1", "2"))
     with (tmp_path / "manifest.csv").open(newline="") as stream:
         header, *rows = csv.reader(stream)
     assert ",".join(header) == (
@@ -55,25 +61,38 @@ def test_files_are_sorted_and_carry_the_origin(reading: dict[str, Any], tmp_path
     assert (tmp_path / "rejected.csv").read_text() == (
         'utterance,stage,reason,origin\nu3,label,because,synthetic\nu9,video,"why, indeed",synthetic\n'
     )
+    assert (tmp_path / "remarks.csv").read_text() == "utterance,stage,remark,origin\nu1,label,odd,synthetic\n"
+    assert (tmp_path / "ratings.csv").read_text() == (
+        "utterance,valence,activation,dominance,naturalness,activation_scale,origin\n"
+        'u1,2.5,5.5,,,"1 calm, 5 active",synthetic\n'
+    )
     check = read_json(tmp_path / "check.json")
+    assert check["classes"] == ["angry", "happy", "neutral", "sad"]
     assert check["kept"] == {"class": {"angry": 1, "sad": 1}, "speaker": {"1F": 2}, "session": {"1": 1, "2": 1}}
     assert (check["origin"], check["status"]) == ("synthetic", "differs")
     assert manifest.read_manifest(tmp_path / "manifest.csv") == [ROW, second]
     assert manifest.read_manifest(tmp_path / "manifest.csv", "2") == [second]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["check.json", "manifest.csv", "rejected.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("check.json", "manifest.csv", "ratings.csv", "rejected.csv", "remarks.csv")
+    ]
 
 
 def test_summary_is_short(reading: dict[str, Any]) -> None:
-    lines = manifest.summary("small", Listing([ROW], [Rejected("u", "audio", "x")], CHECK))
-    assert lines[0] == "small: 1 utterances kept, 1 rejected"
-    assert lines[1:5] == [
+    lines = manifest.summary("small", Listing([ROW], [Rejected("u", "audio", "x 1.25 ms long, UTF-8")], CHECK))
+    assert lines[:10] == [
+        "small: 1 utterances kept, 1 rejected, 0 remarks",
         "  kept per class: angry: 1",
         "  kept per speaker: 1F: 1",
         "  kept per session: 1: 1",
         "  rejected for: audio: 1",
+        "    1 x audio: x # ms long, UTF-8",
+        "  remarks on: nothing",
+        "  media: missing: 0, unreadable: 0, cut off: 0, too short: 1, without a sound track: 0",
+        "  labels: 12 differences from the reference list",
+        "    line 0",
     ]
     assert lines[-1] == "    and 2 more in check.json"
-    assert len(lines) == 17
+    assert len(lines) == 20
 
 
 def test_errors_name_the_key(reading: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +106,7 @@ def test_errors_name_the_key(reading: dict[str, Any], tmp_path: Path, capsys: py
     reading["rejected"] = [Rejected(f"u{i}", "audio", "wav: missing") for i in range(3)]
     assert "audio: wav: missing (3 times)" in refused()
     reading["kept"] = [ROW]
-    assert "corpora.small.sessions: no session 7 in iemocap; there are 1, 2, 3, 4, 5" in refused(sessions=["7", "1"])
+    assert "corpora.small.sessions: no session 7 in somewhere; there are 1, 2, 3, 4, 5" in refused(sessions=["7", "1"])
     assert "corpora.small.sessions: no usable utterance of session 4 in somewhere" in refused(sessions=["1", "4"])
     assert "session 2, 3, 4, 5 in somewhere; name only those that are there (1)" in refused(sessions=None)
     assert "corpora.small.speakers" in refused(speakers=["1F"])

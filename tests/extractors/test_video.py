@@ -128,14 +128,14 @@ def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
         assert store.attributes["encoder"] == "denseface random:0"
         assert store.attributes["note"] == "random Denseface weights (untrained stand-in)"
         assert json.loads(store.attributes["settings"]) == SETTINGS.model_dump()
-        assert list(store.problems) == ["b", "d", "f"]
+        assert list(store.problems) == ["b", "d", "e", "f"]
         assert "cannot be opened as a video" in store.problems["b"]
         assert "no decodable frame" in store.problems["d"]
         assert "no decodable frame" in store.problems["f"]
         assert store.length("a") == store["a"].valid.sum() == 5
         assert 3 < store.length("c") < 17
-        assert store.length("e") == 5
-        assert not store["e"].valid.any()
-    assert "e: no face in 5 frames" in caplog.text
+        assert store.problems["e"] == "no face in any of its 5 frames"
+        assert store.length("e") == 0
+    assert "e: no video features: no face in any of its 5 frames" in caplog.text
     assert "c: only" in caplog.text
     assert small.run(video, "again.h5", "--settings", JSON).read_bytes() == path.read_bytes()

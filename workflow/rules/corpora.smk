@@ -6,6 +6,8 @@ rule manifest:
     output:
         manifest=f"{R}/corpora/{{corpus}}/manifest.csv",
         rejected=f"{R}/corpora/{{corpus}}/rejected.csv",
+        remarks=f"{R}/corpora/{{corpus}}/remarks.csv",
+        ratings=f"{R}/corpora/{{corpus}}/ratings.csv",
         check=f"{R}/corpora/{{corpus}}/check.json",
     params:
         settings=lambda wildcards: plan.corpus(wildcards.corpus),

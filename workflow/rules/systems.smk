@@ -3,9 +3,11 @@ rule folds:
         "Split {wildcards.corpus} into folds ({wildcards.protocol})"
     input:
         manifest=rules.manifest.output.manifest,
+        left_out=lambda wildcards: plan.left_out(wildcards.corpus),
     output:
         folds=f"{R}/folds/{{corpus}}/{{protocol}}.json",
     params:
+        classes=lambda wildcards: plan.classes(wildcards.corpus),
         code=plan.code("cmarr.folds"),
     log:
         f"{R}/logs/folds/{{corpus}}/{{protocol}}.log",
@@ -17,8 +19,8 @@ rule folds:
     conda:
         "../../envs/cmarr.yaml"
     shell:
-        "python -m cmarr folds --corpus {wildcards.corpus} --manifest {input.manifest}"
-        " --protocol {wildcards.protocol} --out {output.folds} > {log} 2>&1"
+        "python -m cmarr folds --corpus {wildcards.corpus} --manifest {input.manifest} --classes {params.classes:q}"
+        " --leave-out {input.left_out} --protocol {wildcards.protocol} --out {output.folds} > {log} 2>&1"
 
 
 rule train:

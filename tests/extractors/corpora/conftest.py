@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import av
@@ -40,12 +41,12 @@ def label_block(name: str, line: Line) -> str:
 
 
 def picture_file(path: Path) -> None:
-    """Two small MPEG-4 pictures in an AVI container."""
+    """Small MPEG-4 pictures in an AVI container, one a second for 16 seconds."""
     with av.open(str(path), "w", format="avi") as out:
-        stream = out.add_stream("mpeg4", rate=30)
+        stream = out.add_stream("mpeg4", rate=1)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for shade in (60, 180):
-            picture = np.full((48, 64, 3), shade, np.uint8)
+        for shade in range(16):
+            picture = np.full((48, 64, 3), 15 * shade, np.uint8)
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         out.mux(stream.encode(None))
 
@@ -107,14 +108,15 @@ def line() -> type[Line]:
 
 @pytest.fixture(scope="session")
 def composite(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Builds a corpus in the layout of IEMOCAP out of real media; skips where there are none."""
+    """Builds a corpus out of real media, each once; skips where there are none."""
     tool = SHARED / "tools" / "make_composite.py"
     if not tool.is_file():
         pytest.skip("no test data beside the checkout")
 
+    @cache
     def build(*options: str) -> Path:
         root = tmp_path_factory.mktemp("composite") / "corpus"
-        size = ["--layout", "iemocap", "--utterances-per-speaker", "4", "--seed", "3", "--jobs", "2"]
+        size = ["--utterances-per-speaker", "4", "--jobs", "2"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, str(tool), *size, "--out", str(root), *options]
         subprocess.run(command, check=True, capture_output=True, env=environment)

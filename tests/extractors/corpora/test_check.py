@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections import Counter
 
-from extractors.corpora.check import Known, compare, differences, digest, tally
-from extractors.corpora.iemocap_release import KNOWN, Turn, counts, dialogues, gaps, lists
+from extractors.corpora.check import Known, compare, differences, digest, tally, uncompared
+from extractors.corpora.iemocap_release import KNOWN, Turn, counts, dialogues, lists, utterances
+from tests.extractors.corpora.iemocap_tree import imitation
 
 
 def test_digest_of_hand_sorted_lines() -> None:
@@ -46,33 +46,12 @@ def test_known_tables_agree_with_the_totals_of_the_release() -> None:
             assert speakers == sum(known["session and code"][f"{session} {code}"] for code in parts)
 
 
-def imitation() -> list[Turn]:
-    """10,039 turns with the counts of the release; who speaks when is made up."""
-    rng, turns = random.Random(0), []
-    for session in "12345":
-        ids: dict[str, list[str]] = {"F": [], "M": []}
-        for name, size in dialogues().items():
-            if name[4] == session:
-                for i in range(size):
-                    ids["FM"[i % 2]].append(f"{name}_{'FM'[i % 2]}{i // 2:03d}")
-        left = {key.split()[1]: n for key, n in KNOWN.counts["session and code"].items() if key[0] == session}
-        used: list[tuple[str, str]] = []
-        for who in "FM":
-            rng.shuffle(ids[who])
-            for label, choice in {
-                "angry": ["ang"],
-                "happy": ["hap", "exc"],
-                "neutral": ["neu"],
-                "sad": ["sad"],
-            }.items():
-                for _ in range(KNOWN.counts["speaker and class"][f"{session}{who} {label}"]):
-                    code = next(code for code in choice if left[code])
-                    left[code] -= 1
-                    used.append((ids[who].pop(), code))
-        rest = [code for code, n in left.items() for _ in range(n)]
-        used += zip(ids["F"] + ids["M"], rest, strict=True)
-        turns += [Turn(name, 0.0, 1.0, code) for name, code in sorted(used)]
-    return turns
+def test_all_ids_give_the_known_digest() -> None:
+    names = utterances()
+    assert (len(names), digest(names)) == KNOWN.lists["utterances"]
+    markers = sum(name[5] == name[-4] for name in names)
+    assert (markers, len(names) - markers) == (5088, 4951)
+    assert tally(name.rsplit("_", 1)[0] for name in names) == dialogues()
 
 
 def test_counting_a_release_of_the_right_shape() -> None:
@@ -80,22 +59,36 @@ def test_counting_a_release_of_the_right_shape() -> None:
     assert counts(turns) == KNOWN.counts
     found = compare(lists(turns), counts(turns), KNOWN)
     assert found["status"] == "differs"
-    assert found["lists"]["dialogues"]["sha256"] == found["lists"]["dialogues"]["known_sha256"]
     assert [row["found"] for row in found["lists"].values()] == [151, 10039, 10039, 5531, 5531]
-    assert len(found["differences"]) == 4
+    same = [row["sha256"] == row["known_sha256"] for row in found["lists"].values()]
+    assert same == [True, True, False, False, False]
+    assert len(found["differences"]) == 3
     assert all(line.startswith("list of ") for line in found["differences"])
 
 
-def test_differences_name_what_is_missing() -> None:
+def test_differences_name_every_id_that_is_missing_or_too_many() -> None:
     turns = imitation()
-    lost = next(turn for turn in turns if turn.utterance == "Ses02M_impro03_F004")
-    turns = [turn for turn in turns if turn is not lost and turn.dialogue != "Ses05M_script01_1b"]
-    found = compare(lists(turns), counts(turns), KNOWN)["differences"]
-    assert "dialogue Ses02M_impro03: 60 instead of 61" in found
-    assert "dialogue Ses05M_script01_1b: 0 instead of 81" in found
-    assert "session 5: 2089 instead of 2170" in found
+    kept = [turn for turn in turns if turn.utterance not in ("Ses02M_impro03_F004", "Ses05M_script01_1b_F000")]
+    extra = [
+        Turn("Ses02M_impro03_F999", 0.0, 1.0, "neu"),
+        next(t for t in turns if t.utterance == "Ses01F_impro01_F000"),
+    ]
+    changed = kept + extra
+    found = compare(lists(changed), counts(changed), KNOWN)["differences"]
+    assert [line for line in found if line.startswith("utterance")] == [
+        "utterance Ses02M_impro03_F004: of the release, but has no label line here",
+        "utterance Ses05M_script01_1b_F000: of the release, but has no label line here",
+        "utterance Ses02M_impro03_F999: labelled here, but not of the release",
+        "utterance Ses01F_impro01_F000: 2 label lines",
+    ]
+    assert "dialogue Ses05M_script01_1b: 80 instead of 81" in found
+    assert "session 5: 2169 instead of 2170" in found
     assert not any(line.startswith("dialogue Ses05M_script01_1:") for line in found)
-    assert gaps(turns) == ["utterance Ses02M_impro03_F004: skipped by the numbering"]
+
+
+def test_a_corpus_without_reference() -> None:
+    check = uncompared({"class": {"a": 1}})
+    assert (check["status"], check["differences"], check["found"]) == ("no reference list", [], {"class": {"a": 1}})
 
 
 def test_status() -> None:

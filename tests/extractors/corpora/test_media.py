@@ -8,22 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from extractors.corpora.media import missing, video_problem, wav_problem
-
-
-@pytest.mark.parametrize(("samples", "usable"), [(0, False), (399, False), (400, True), (48_000, True)])
-def test_shortest_wav(tmp_path: Path, samples: int, usable: bool) -> None:
-    path = tmp_path / "a.wav"
-    soundfile.write(path, np.zeros(samples), 16_000, "PCM_16")
-    assert (wav_problem(path) == "") == usable
+from extractors.corpora.media import Film, film, missing, sound
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100])
 def test_length_is_counted_in_time(tmp_path: Path, rate: int) -> None:
-    soundfile.write(tmp_path / "a.wav", np.zeros(int(0.03 * rate)), rate)
-    soundfile.write(tmp_path / "b.wav", np.zeros(int(0.02 * rate)), rate)
-    assert wav_problem(tmp_path / "a.wav") == ""
-    assert wav_problem(tmp_path / "b.wav").endswith("ms long, at least 25 are needed")
+    soundfile.write(tmp_path / "a.wav", np.zeros(int(0.25 * rate)), rate, "PCM_16")
+    found = sound(tmp_path / "a.wav")
+    assert (found.problem, found.seconds) == ("", int(0.25 * rate) / rate)
 
 
 def test_lying_header_even_behind_another_chunk(tmp_path: Path) -> None:
@@ -33,10 +25,11 @@ def test_lying_header_even_behind_another_chunk(tmp_path: Path) -> None:
     assert raw[36:40] == b"data"
     padded = raw[:36] + b"LIST\x03\x00\x00\x00abc\x00" + raw[36:]
     path.write_bytes(padded + b"LIST\x02\x00\x00\x00ab")
-    assert wav_problem(path) == ""
+    assert sound(path).problem == ""
     path.write_bytes(padded[:-1])
     assert (
-        wav_problem(path) == f"header promises {len(padded)} bytes, the file has {len(padded) - 1}: cut off or damaged"
+        sound(path).problem
+        == f"header promises {len(padded)} bytes, the file has {len(padded) - 1}: cut off or damaged"
     )
 
 
@@ -46,8 +39,8 @@ def test_no_random_bytes_break_the_checks(tmp_path: Path) -> None:
     for start in (b"", b"RIFF", b"RIFF\x00\x00\x00\x00WAVEfmt ", b"RIFF\x00\x00\x00\x00AVI LIST"):
         for size in (1, 50, 3000):
             path.write_bytes(start + rng.bytes(size))
-            assert wav_problem(path)
-            assert video_problem(path)
+            assert sound(path).problem
+            assert film(path).problem
 
 
 def test_files_that_are_no_files(tmp_path: Path) -> None:
@@ -63,16 +56,65 @@ def test_files_that_are_no_files(tmp_path: Path) -> None:
 
 def test_avi_without_picture(tree: Any, line: Any, tmp_path: Path) -> None:
     tree.dialogue("Ses01F_impro01", [line("F000", 1, 2, "ang")])
-    assert video_problem(tree.avi("Ses01F_impro01")) == ""
-    sound = tmp_path / "sound.avi"
-    with av.open(str(sound), "w", format="avi") as out:
+    assert film(tree.avi("Ses01F_impro01")).problem == ""
+    mute = tmp_path / "sound.avi"
+    with av.open(str(mute), "w", format="avi") as out:
         stream = out.add_stream("pcm_s16le", rate=16_000, layout="mono")
         block = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), format="s16", layout="mono")
         block.sample_rate = 16_000
         out.mux(stream.encode(block))
         out.mux(stream.encode(None))
-    assert video_problem(sound) == "no video stream"
+    assert film(mute).problem == "no video stream"
     raw = tree.avi("Ses01F_impro01").read_bytes()
     cut = tmp_path / "cut.avi"
     cut.write_bytes(raw[: raw.index(b"movi") + 4])
-    assert video_problem(cut) == "no picture can be decoded"
+    assert film(cut).problem == "no picture can be decoded"
+
+
+def clip(path: Path, seconds: float, sound_track: bool) -> None:
+    """25 pictures a second, with or without a tone."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        track = out.add_stream("pcm_s16le", rate=16_000, layout="mono") if sound_track else None
+        rng = np.random.default_rng(0)
+        for number in range(int(25 * seconds)):
+            picture = rng.integers(0, 256, (48, 64, 3), np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            if track:
+                block = av.AudioFrame.from_ndarray(np.full((1, 640), 99, np.int16), format="s16", layout="mono")
+                block.sample_rate, block.pts = 16_000, 640 * number
+                out.mux(track.encode(block))
+        for last in (stream, track) if track else (stream,):
+            out.mux(last.encode(None))
+
+
+def test_whole_and_cut_films(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "a.avi", tmp_path / "b.avi"
+    clip(whole, 2.0, sound_track=True)
+    assert film(whole) == Film(promised=2.0)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    found = film(cut)
+    assert (found.problem, found.promised) == ("", 2.0)
+    assert found.breaks_off is not None
+    assert 0.7 < found.breaks_off < 1.2
+    clip(tmp_path / "mute.avi", 0.4, sound_track=False)
+    assert film(tmp_path / "mute.avi").silent
+
+
+def test_a_riff_size_that_is_wrong_for_a_whole_film_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    clip(path, 1.0, sound_track=True)
+    raw = bytearray(path.read_bytes())
+    raw[4:8] = (3 * len(raw)).to_bytes(4, "little")
+    path.write_bytes(raw)
+    assert film(path).breaks_off is None
+
+
+def test_sound_of_containers(tmp_path: Path) -> None:
+    clip(tmp_path / "a.mkv", 1.0, sound_track=True)
+    clip(tmp_path / "b.mkv", 1.0, sound_track=False)
+    assert sound(tmp_path / "a.mkv").seconds == pytest.approx(1.0, abs=0.05)
+    assert sound(tmp_path / "b.mkv").problem == "no sound track"
+    (tmp_path / "c.mkv").write_bytes(b"nothing of the kind")
+    assert sound(tmp_path / "c.mkv").problem.startswith("unreadable (")

@@ -1,4 +1,4 @@
-"""The time line of a dialogue and the wav writer."""
+"""The time line of a dialogue, microphones and the wav writer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from extractors.demo import plan, sound
+from extractors.demo import iemocap, sound
 
 
 def lines() -> list[sound.Line]:
     random = np.random.default_rng(0)
-    turns = [turn for turn in plan.script(0, 1, 8) if turn.dialogue == "Ses01F_impro01"]
+    turns = [turn for turn in iemocap.script(0, 1, 8) if iemocap.group(turn) == "Ses01F_impro01"]
     sounds = [random.uniform(-0.5, 0.5, random.integers(8000, 40000)).astype(np.float32) for _ in turns]
     return sound.lay_out(turns, sounds, random)
 
@@ -38,13 +38,24 @@ def test_each_channel_is_its_speaker_with_a_trace_of_the_other() -> None:
     np.testing.assert_allclose(both[1 - own, only_first], sound.CROSSTALK * said, atol=0.01)
 
 
+def test_a_resampled_tone_is_the_same_tone() -> None:
+    for rate_hz in (44_100, 48_000):
+        tone = [
+            np.rint(20000 * np.sin(2 * np.pi * 440 * np.arange(hz) / hz)).astype(np.int16) for hz in (16000, rate_hz)
+        ]
+        other = sound.resampled(tone[0], rate_hz)
+        assert other.dtype == np.int16
+        inner = slice(rate_hz // 10, -rate_hz // 10)
+        np.testing.assert_allclose(other[inner], tone[1][inner], atol=30)
+
+
 def test_wav_has_a_plain_header_then_data_then_the_comment(tmp_path: Path) -> None:
     samples = np.arange(-500, 500, dtype=np.int16)
-    for name, content in (("mono", samples), ("stereo", np.stack([samples, -samples]))):
-        path = tmp_path / f"{name}.wav"
-        sound.write_wav(path, content)
+    for rate_hz, content in ((44_100, samples), (16_000, np.stack([samples, -samples]))):
+        path = tmp_path / f"{rate_hz}.wav"
+        sound.write_wav(path, content, rate_hz)
         read, rate = soundfile.read(path, dtype="int16")
-        assert rate == 16000
+        assert rate == rate_hz
         np.testing.assert_array_equal(read, content.T)
         blob = path.read_bytes()
         assert blob[:4] == b"RIFF"

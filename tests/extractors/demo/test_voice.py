@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors.demo import plan
-from extractors.demo.voice import RATE_HZ, _resized, _tilted, say_all
+from extractors.demo import iemocap, msp_improv, plan
+from extractors.demo.voice import RATE_HZ, VARIANTS, _resized, _tilted, say_all
 
 
 @pytest.fixture(scope="module")
 def turns() -> list[plan.Turn]:
     """The same sentence of the same speaker with each emotion in the voice."""
-    turn = plan.script(0, 1, 4)[0]
+    turn = iemocap.script(0, 1, 4)[0]
     same = replace(turn, text="[LAUGHTER] The letter was here.")
     return [replace(same, voice=plan.Cue(emotion, 1.0)) for emotion in plan.CLASSES]
 
@@ -41,6 +41,11 @@ def test_prosody(sounds: dict[str, NDArray[np.float32]]) -> None:
     loudest = {emotion: np.abs(sound).max() for emotion, sound in sounds.items()}
     assert loudest["ang"] > loudest["neu"] > loudest["sad"]
     assert brightness(sounds["ang"]) > brightness(sounds["neu"]) > brightness(sounds["sad"])
+
+
+def test_every_speaker_has_a_voice_of_their_own() -> None:
+    assert {turn.speaker for turn in msp_improv.script(0, 6, 4)} == set(VARIANTS)
+    assert len({variant for variant, _ in VARIANTS.values()}) == len(VARIANTS)
 
 
 def test_tags_are_not_spoken(turns: list[plan.Turn], sounds: dict[str, NDArray[np.float32]]) -> None:

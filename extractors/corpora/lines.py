@@ -1,0 +1,51 @@
+"""Text files of a corpus as lines, whatever bytes they hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from extractors.corpora.media import missing
+from extractors.files import UserError
+
+LONGEST_TEXT = 10_000
+"""Characters of one utterance; the longest sentence of both releases has about 100 words."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class Line(NamedTuple):
+    """One line without its end; `utf8` is false where it had to be read as Latin-1."""
+
+    text: str
+    utf8: bool
+
+
+def split(content: bytes) -> list[Line]:
+    """Lines of a file; each is UTF-8 where it is valid, else Latin-1, which always is. LF and CRLF end a line."""
+    return [_decode(line.removesuffix(b"\r")) for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
+
+
+def _decode(line: bytes) -> Line:
+    try:
+        return Line(line.decode("utf-8"), True)
+    except UnicodeDecodeError:
+        return Line(line.decode("latin-1"), False)
+
+
+def read_lines(root: Path, path: Path, most_bytes: int) -> list[Line] | str:
+    """Lines of a file below `root`, or in words why it cannot be used; UserError when it must not be read."""
+    if problem := missing(root, path):
+        return problem
+    try:
+        if (size := path.stat().st_size) > most_bytes:
+            return f"{size} bytes long, {most_bytes} at most are expected; the file is damaged"
+        return split(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; make the file readable") from error
+
+
+def clean(text: str) -> str:
+    """Text on one line: control characters become blanks, those at the ends are taken off."""
+    return _CONTROL.sub(" ", text).strip()

@@ -1,0 +1,252 @@
+"""MSP-IMPROV: clips from the evaluation file, the transcripts, and the wav and avi files wherever these lie.
+
+Media and transcripts are found by name in one walk over the folder, so the layout with `Audio/` and `Video/` and the
+one with both side by side are the same to it; a name that is no id of the release (`._*`) is never looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, Utterance
+from extractors.corpora.check import compare
+from extractors.corpora.lines import Line, clean, read_lines
+from extractors.corpora.msp_improv_labels import ATTRIBUTES, CLASSES, UTTERANCE, Clip, parse_evaluation
+from extractors.corpora.msp_improv_labels import session as session_of
+from extractors.corpora.msp_improv_release import EXCLUDED, KNOWN, counts, in_subset, lists
+from extractors.files import UserError
+from extractors.settings import MspImprov
+
+MOST_LABEL_BYTES = 1 << 26
+"""Of the evaluation file, ten times the size of the real one."""
+MOST_BYTES = 1 << 20
+"""Of a transcript, which is one line."""
+
+ACTIVATION = "1 active, 5 calm"
+
+_SCENARIOS = {"P": "natural interaction", "R": "read", "T": "target sentence improvised"}
+_UNUSED = {"O": " (other)", "X": " (no agreement)"}
+
+_FILE = re.compile(rf"({UTTERANCE})\.((?i:wav|avi|txt))", re.ASCII)
+_EVALUATION = re.compile(r"eval(?:uat|ut)ion\.txt", re.IGNORECASE | re.ASCII)
+
+
+class _UnusableError(Exception):
+    def __init__(self, stage: Stage, reason: str) -> None:
+        super().__init__(reason)
+        self.stage: Stage = stage
+
+
+def label_files(corpus: MspImprov) -> list[Path]:
+    """The evaluation file, in the folder or one level down; UserError when there is none.
+
+    The 8,438 transcripts are left out: as that many inputs they would slow every look at the workflow.
+    """
+    root = Path(corpus.root)
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; set it to the unpacked MSP-IMPROV release")
+    try:
+        folders = [root, *(path for path in root.iterdir() if path.is_dir() and not path.is_symlink())]
+        found = [path for folder in folders for path in folder.iterdir() if _EVALUATION.fullmatch(path.name)]
+    except OSError as error:
+        _stop(error)
+    if not found:
+        raise UserError(f"{root}: no Evaluation.txt, nor one level down; set it to the unpacked MSP-IMPROV release")
+    return sorted(found)
+
+
+def sessions(corpus: MspImprov) -> tuple[str, ...]:
+    """The six sessions."""
+    return ("1", "2", "3", "4", "5", "6")
+
+
+def classes(corpus: MspImprov) -> tuple[str, ...]:
+    """The four classes."""
+    return tuple(CLASSES.values())
+
+
+def read(corpus: MspImprov, sessions: Sequence[str]) -> Listing:
+    """Every clip of `sessions` that is labelled, transcribed or recorded; the check covers all sessions."""
+    root = Path(corpus.root)
+    clips, remarks = _labels(corpus)
+    files = _Files(root)
+    remarks += [Remark("", "audio", remark) for remark in sorted(files.remarks)]
+    labelled: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        labelled[clip.utterance].append(clip)
+    listing = Listing([], [], compare(lists(clips), counts(clips), KNOWN), remarks)
+    listing.check["activation"] = "as the release stores it, 1 very active to 5 very calm; not flipped"
+    for name in sorted(labelled.keys() | files.names()):
+        if session_of(name) in sessions:
+            _add(listing, name, labelled.get(name, []), files, corpus.subset)
+    return listing
+
+
+def _labels(corpus: MspImprov) -> tuple[list[Clip], list[Remark]]:
+    first, *others = label_files(corpus)
+    lines = _label_lines(corpus, first)
+    for other in others:
+        if _label_lines(corpus, other) != lines:
+            raise UserError(f"{first} and {other} differ; remove the one that is not of the release")
+    clips, strays = parse_evaluation(lines)
+    if not clips:
+        raise UserError(f"{first}: no consensus line (UTD-IMPROV-...); is this MSP-IMPROV, unpacked without errors?")
+    remarks = []
+    if "evalution" in first.name.lower():
+        remarks.append(Remark("", "label", f"the evaluation file is spelt {first.name}"))
+    if strays:
+        remarks.append(Remark("", "label", f"{first.name}: lines that belong to no clip: {strays}"))
+    return clips, remarks
+
+
+def _label_lines(corpus: MspImprov, path: Path) -> list[Line]:
+    lines = read_lines(Path(corpus.root), path, MOST_LABEL_BYTES)
+    if isinstance(lines, str):
+        raise UserError(f"{path}: {lines}; put the evaluation file of the release there")
+    return lines
+
+
+def _add(listing: Listing, name: str, same: Sequence[Clip], files: _Files, subset: str) -> None:
+    """Sort one id into the rows or the rejected ones of `listing`, with what else is known of it."""
+    listing.remarks.extend(Remark(name, "label", remark) for clip in same for remark in _remarks(clip))
+    if len(same) == 1:
+        ratings = {attribute: getattr(same[0], attribute) for attribute in ATTRIBUTES}
+        listing.ratings.append(Rating(name, **ratings, activation_scale=ACTIVATION))
+    try:
+        clip = _labelled(same, subset)
+        text, wordless, utf8 = files.transcript(name)
+        listing.rows.append(_row(clip, text, files.media("audio", "wav", name), files.media("video", "avi", name)))
+    except _UnusableError as problem:
+        listing.rejected.append(Rejected(name, problem.stage, str(problem)))
+        for clip in same[:1]:
+            listing.passed_over.append(_row(clip, "", *(files.first(kind, name) for kind in ("wav", "avi"))))
+        return
+    if wordless:
+        listing.wordless[name] = wordless
+    if not utf8:
+        listing.remarks.append(Remark(name, "transcript", "not UTF-8, read as Latin-1"))
+
+
+def _row(clip: Clip, text: str, audio: str, video: str) -> Utterance:
+    return Utterance(
+        utterance=clip.utterance,
+        dialogue=clip.dialogue,
+        session=session_of(clip.utterance),
+        speaker=clip.speaker,
+        label=clip.label,
+        text=text,
+        audio=audio,
+        audio_start=None,
+        audio_end=None,
+        video=video,
+        video_start=None,
+        video_end=None,
+        crop="full",
+    )
+
+
+def _labelled(same: Sequence[Clip], subset: str) -> Clip:
+    """The one clip of an id, when its label and the subset allow its use."""
+    if not same:
+        raise _UnusableError("label", "recorded or transcribed, but there is no consensus line")
+    clip = same[0]
+    if len(same) > 1:
+        raise _UnusableError("label", f"{len(same)} consensus lines: {', '.join(clip.letter for clip in same)}")
+    if not clip.label:
+        unused = f"label {clip.letter}{_UNUSED.get(clip.letter, '')}"
+        raise _UnusableError("label", f"{unused} is not one of the four classes")
+    if subset == "mmin" and not in_subset(clip):
+        if clip.utterance in EXCLUDED:
+            raise _UnusableError("subset", f"mmin: on the list of {len(EXCLUDED)} excluded clips")
+        raise _UnusableError("subset", f"mmin: scenario {clip.scenario} ({_SCENARIOS[clip.scenario]}) instead of S")
+    return clip
+
+
+def _remarks(clip: Clip) -> list[str]:
+    """Oddities of a clip in the evaluation file."""
+    remarks = [] if clip.utf8 else ["evaluation lines not UTF-8, read as Latin-1"]
+    if clip.lacking:
+        remarks.append(f"no value for {', '.join(clip.lacking)} in the consensus line")
+    numbers = {
+        "rater lines without a value": sum(bool(rater.lacking) for rater in clip.raters),
+        "rater lines that cannot be read": clip.damaged,
+        "rater lines that repeat another": len(clip.raters) - len(set(clip.raters)),
+    }
+    return remarks + [f"{what}: {number}" for what, number in numbers.items() if number]
+
+
+class _Files:
+    """Where the files named like a clip are, below `root`.
+
+    No folder link is followed: what it leads to below `root` is met at its own place, and the rest is in `remarks`,
+    as are folders that cannot be read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.remarks: list[str] = []
+        self.places: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in ("wav", "avi", "txt")}
+        base = root.resolve()
+        for folder, below, files in os.walk(root, onerror=self._unreadable):
+            here, place = Path(folder), PurePosixPath(os.path.relpath(folder, root))
+            links = [name for name in below if (here / name).is_symlink()]
+            self.remarks += [
+                f"{place / name}: a link that leaves the corpus folder; not followed"
+                for name in links
+                if not (here / name).resolve().is_relative_to(base)
+            ]
+            # The alignments may be text files named like the clips; what is in them is not known.
+            below[:] = [name for name in below if not name.lower().startswith("phonetic_alignments")]
+            for hit in filter(None, map(_FILE.fullmatch, files)):
+                self.places[hit[2].lower()][hit[1]].append(_utf8(place / hit[0]))
+
+    def _unreadable(self, error: OSError) -> None:
+        place = os.path.relpath(error.filename, self.root)
+        self.remarks.append(f"{place}: folder cannot be read ({error.strerror})")
+
+    def names(self) -> set[str]:
+        """Ids of all clips that have some file."""
+        return {name for places in self.places.values() for name in places}
+
+    def first(self, kind: str, name: str) -> str:
+        """The first place of a kind of file, empty when there is none."""
+        return min(self.places[kind].get(name, [""]))
+
+    def media(self, stage: Stage, kind: str, name: str) -> str:
+        """The place of the one file of a kind, empty when there is none."""
+        places = sorted(self.places[kind].get(name, [""]))
+        if len(places) > 1 and len({os.path.realpath(self.root / place) for place in places}) > 1:
+            raise _UnusableError(stage, f"{len(places)} {kind} files: {', '.join(places)}")
+        return self.first(kind, name)
+
+    def transcript(self, name: str) -> tuple[str, str, bool]:
+        """Words of a clip on one line, why there are none, and whether all is UTF-8; files may not contradict."""
+        found: dict[tuple[str, ...], tuple[str, str, bool]] = {}
+        places = sorted(self.places["txt"].get(name, []))
+        for place in places:
+            lines = read_lines(self.root, self.root / place, MOST_BYTES)
+            if isinstance(lines, str):
+                raise _UnusableError("transcript", f"{place}: {lines}")
+            text = clean(" ".join(line.text for line in lines))
+            why = "" if text else "transcript is empty" if lines == [Line("", True)] else "transcript has only blanks"
+            found.setdefault(tuple(text.split()), (text, why, all(line.utf8 for line in lines)))
+        if len(found) > 1:
+            raise _UnusableError("transcript", f"{len(found)} different transcripts: {', '.join(places)}")
+        return next(iter(found.values()), ("", "no transcript file", True))
+
+
+def _utf8(place: PurePosixPath) -> str:
+    try:
+        str(place).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{str(place)!a}: not a UTF-8 name; rename the folder") from error
+    return str(place)
+
+
+def _stop(error: OSError) -> NoReturn:
+    raise UserError(f"{error.filename}: {error.strerror}; make the folder readable") from error

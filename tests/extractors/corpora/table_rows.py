@@ -1,0 +1,34 @@
+"""Small tables of utterances for the tests."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from extractors.corpora import Listing
+
+HEADER = "utterance,session,speaker,label,text,audio,video,start,end,crop,dialogue"
+GOOD = {
+    "utterance": "u1", "session": "1", "speaker": "Ann", "label": "happy", "text": "Hello.", "audio": "a.wav",
+    "video": "a.avi", "start": "", "end": "", "crop": "", "dialogue": "",
+}  # fmt: skip
+
+
+def silent(items: Any, what: str, unit: str, total: int | None = None) -> Any:
+    return items
+
+
+def rows(*changes: dict[str, str]) -> str:
+    """A table of good rows, each with some other values; ids are u1, u2 and so on where they are not given."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(GOOD))
+    writer.writeheader()
+    writer.writerows({**GOOD, "utterance": f"u{number}", **change} for number, change in enumerate(changes, 1))
+    return out.getvalue()
+
+
+def reasons(listing: Listing) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {row.utterance: (row.stage, row.reason) for row in listing.rejected}
+    assert len(found) == len(listing.rejected)
+    return found

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extractors.corpora.lines import Line, clean, read_lines, split
+from extractors.files import UserError
+
+
+def test_each_line_has_its_own_encoding() -> None:
+    content = b"\xef\xbb\xbfcaf\xc3\xa9\r\ncaf\xe9\n\nlast"
+    assert split(content) == [Line("caf\u00e9", True), Line("caf\u00e9", False), Line("", True), Line("last", True)]
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_lines(content: bytes) -> None:
+    lines = split(content)
+    assert len(lines) == content.count(b"\n") + 1
+    assert not any("\n" in line.text for line in lines)
+
+
+@given(st.text())
+def test_clean_text_is_one_line(text: str) -> None:
+    assert len(clean(text).splitlines()) <= 1
+    assert clean(text) == clean(text).strip()
+
+
+def test_files_that_cannot_be_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    assert read_lines(tmp_path, path, 9) == "missing"
+    path.write_bytes(b"0123456789")
+    assert read_lines(tmp_path, path, 9) == "10 bytes long, 9 at most are expected; the file is damaged"
+    assert read_lines(tmp_path, path, 10) == [Line("0123456789", True)]
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a.txt").symlink_to(path)
+    assert read_lines(root, root / "a.txt", 10) == "a link that leaves the corpus folder"
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(UserError, match="make the file readable"):
+        read_lines(tmp_path, path, 10)
