@@ -31,10 +31,11 @@ def test_every_verb_has_help() -> None:
 
 
 def test_a_user_error_is_one_line_without_a_trace() -> None:
-    job = call("cmarr", "folds", "--corpus", "x", "--manifest", "none.csv", "--protocol", "clean", "--out", "o.json")
+    words = "folds --corpus x --manifest none.csv --classes a b --protocol clean --out o.json"
+    job = call("cmarr", *words.split())
     assert job.returncode == 1
     command, message = job.stderr.splitlines()
-    assert command.endswith("python -m cmarr folds --corpus x --manifest none.csv --protocol clean --out o.json")
+    assert command.endswith(f"python -m cmarr {words}")
     assert message == "error: none.csv: No such file or directory; run the rule that makes it"
 
 
