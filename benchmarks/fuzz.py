@@ -21,6 +21,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 with atheris.instrument_imports(include=["extractors"]):
     from extractors.corpora import Listing, Utterance, iemocap, msp_improv, table
+    from extractors.corpora.iemocap_lines import parse_transcript
     from extractors.corpora.judge import look
     from extractors.corpora.lines import split
     from extractors.corpora.media import Sound
@@ -49,7 +50,7 @@ def labels(content: bytes) -> Listing | None:
 
 
 def transcript(content: bytes) -> Listing | None:
-    for item in iemocap.parse_transcript(split(content), "Ses01F_impro01"):
+    for item in parse_transcript(split(content), "Ses01F_impro01"):
         assert not isinstance(item, tuple) or "\n" not in item[1]
     return None
 

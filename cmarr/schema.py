@@ -70,6 +70,8 @@ def _inner(kind: Any) -> type[BaseModel] | None:
 
 
 def _type(kind: Any) -> str:
+    if get_origin(kind) is Annotated:
+        return _type(get_args(kind)[0])
     if isinstance(kind, type) and not get_args(kind):
         return {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "NoneType": "null"}[
             kind.__name__

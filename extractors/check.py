@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +35,29 @@ def main(args: argparse.Namespace) -> None:
     except UserError as error:
         raise UserError(str(error).removeprefix("corpora.check.root: ").replace("corpora.check.", "--")) from error
     print(f"{args.root}: read as {corpus.type}")
-    print(*summary(Path(args.root).name, listing, causes=None), sep="\n")
+    print(*summary(Path(args.root).name, listing, causes=20), sep="\n")
     if args.out:
         write(args.out, corpus, listing)
-        print(f"details: {args.out}/rejected.csv, remarks.csv and check.json")
+    where = f"{args.out}/" if args.out else "--out FOLDER writes "
+    print(f"details: {where}rejected.csv, remarks.csv and check.json")
 
 
 def settings(root: str, kind: str | None, options: dict[str, Any]) -> AnyCorpus:
-    """Settings for the folder, of the type that recognises it; UserError says why none does."""
-    refusals = []
+    """Settings for the folder, of the type that has the options and recognises it; UserError says why none does."""
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise UserError(f"{root}: no such folder, or not readable; name the unpacked corpus")
+    excluded, refusals = [], []
     for name in [kind] if kind else TYPES:
+        if absent := [key for key in options if key not in TYPES[name].model_fields]:
+            excluded.append(f"{name} has no {', '.join(absent)}")
+            continue
         try:
             corpus: AnyCorpus = TypeAdapter(AnyCorpus).validate_python({"type": name, "root": root, **options})
             load(corpus.type).label_files(corpus)
         except ValidationError as error:
-            refusals.append(f"{name} has no {', '.join(str(problem['loc'][-1]) for problem in error.errors())}")
+            refusals += [f"{name}: --{problem['loc'][1]}: {problem['msg']}" for problem in error.errors()]
         except UserError as error:
             refusals.append(f"{name}: {error}")
         else:
             return corpus
-    raise UserError("; ".join(refusals))
+    raise UserError("; ".join(refusals or excluded))

@@ -20,7 +20,7 @@ from extractors.files import UserError, read_csv, write_csv, write_json
 from extractors.settings import AnyCorpus
 
 _MEDIA = {
-    "missing": re.compile(": missing|: a link"),
+    "missing": re.compile(": missing|: no file|: a link"),
     "unreadable": re.compile("unreadable|empty file|no picture|no video stream|no sound can"),
     "cut off": re.compile("cut off"),
     "too short": re.compile("ms long"),
@@ -109,12 +109,12 @@ def kept_counts(kept: Sequence[Utterance]) -> dict[str, dict[str, int]]:
 def media_counts(listing: Listing) -> dict[str, int]:
     """Labelled utterances, used or not, whose sound or picture is missing, unreadable and so on."""
     texts = [row.reason for row in listing.rejected if row.stage in ("audio", "video")]
-    texts += [row.remark for row in listing.remarks if row.stage in ("audio", "video")]
+    texts += [row.remark for row in listing.remarks if row.utterance and row.stage in ("audio", "video")]
     return {kind: sum(bool(pattern.search(text)) for text in texts) for kind, pattern in _MEDIA.items()}
 
 
-def summary(name: str, listing: Listing, causes: int | None = 5) -> list[str]:
-    """A few lines for the reader of the log, with the commonest `causes` of rejections and remarks (None: all)."""
+def summary(name: str, listing: Listing, causes: int = 5) -> list[str]:
+    """A few lines for the reader of the log, with the commonest `causes` of rejections and remarks."""
     check = listing.check
     differences: list[str] = check["differences"]
     status = {
@@ -126,8 +126,8 @@ def summary(name: str, listing: Listing, causes: int | None = 5) -> list[str]:
         f"{name}: {len(listing.rows)} utterances kept, {len(listing.rejected)} rejected,"
         f" {len(listing.remarks)} remarks",
         *(f"  kept per {group}: {_listed(row)}" for group, row in kept_counts(listing.rows).items()),
-        *_frequent("rejected for", [(row.stage, row.reason) for row in listing.rejected], causes),
-        *_frequent("remarks on", [(row.stage, row.remark) for row in listing.remarks], causes),
+        *_frequent("rejected for", [(row.stage, row.reason) for row in listing.rejected], causes, "rejected.csv"),
+        *_frequent("remarks on", [(row.stage, row.remark) for row in listing.remarks], causes, "remarks.csv"),
         f"  media: {_listed(media_counts(listing))}",
         f"  labels: {status}",
         *(f"    {line}" for line in differences[:10]),
@@ -137,11 +137,12 @@ def summary(name: str, listing: Listing, causes: int | None = 5) -> list[str]:
     return lines
 
 
-def _frequent(title: str, rows: Sequence[tuple[str, str]], most: int | None) -> list[str]:
-    """Counts per stage, and the commonest causes with their numbers masked."""
+def _frequent(title: str, rows: Sequence[tuple[str, str]], most: int, file: str) -> list[str]:
+    """Counts per stage, and the commonest causes with their numbers masked; all are in `file`."""
     stages = tally(stage for stage, _ in rows)
     causes = Counter(f"{stage}: {_NUMBER.sub('#', text)}" for stage, text in rows)
-    return [f"  {title}: {_listed(stages)}", *(f"    {n} x {cause}" for cause, n in causes.most_common(most))]
+    lines = [f"  {title}: {_listed(stages)}", *(f"    {n} x {cause}" for cause, n in causes.most_common(most))]
+    return [*lines, f"    and {len(causes) - most} more kinds in {file}"] if len(causes) > most else lines
 
 
 def _listed(tallied: dict[str, int]) -> str:

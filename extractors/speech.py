@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,13 @@ from numpy.typing import NDArray
 
 from extractors import device, shard
 from extractors.console import LOG, progress
+from extractors.corpora.media import FASTEST_HZ, LONGEST_SECONDS, SLOWEST_HZ
 from extractors.encoders import Encoder, load
 from extractors.settings import SpeechEncoder
 
 RATE_HZ = 16_000
+LARGEST_FILTER = 200_000_000
+"""Values of the filter from one rate to the other: 70,560 from 44.1 kHz, 89 million (0.7 GB) from 22,254 Hz."""
 PACKAGES = ("torch", "torchaudio", "transformers", "soundfile", "av", "numpy")
 
 
@@ -51,6 +56,9 @@ def read_wave(path: Path, start: float | None, end: float | None) -> NDArray[np.
     from torchaudio.functional import resample
 
     samples, rate = _samples(path, start, end)
+    common = math.gcd(rate, RATE_HZ)
+    if not SLOWEST_HZ <= rate <= FASTEST_HZ or rate // common * (RATE_HZ // common) > LARGEST_FILTER:
+        raise shard.UnreadableError(f"{path.name} has a sampling rate of {rate} Hz")
     if not len(samples):
         raise shard.UnreadableError(f"{path.name} has no samples in the utterance's time span")
     if not np.isfinite(samples).all():
@@ -67,14 +75,19 @@ def _samples(path: Path, start: float | None, end: float | None) -> tuple[NDArra
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
-            first = round((start or 0.0) * file.samplerate)
-            last = file.frames if end is None else min(round(end * file.samplerate), file.frames)
-            file.seek(min(first, file.frames))
-            return file.read(max(last - first, 0), dtype="float32", always_2d=True), file.samplerate
+        with soundfile.SoundFile(os.fsencode(path)) as file:  # a str has to be UTF-8
+            # More is damage, or a stream of unknown length: libsndfile then says 2**63 - 1.
+            if file.frames <= LONGEST_SECONDS * file.samplerate:
+                first = round((start or 0.0) * file.samplerate)
+                last = file.frames if end is None else min(round(end * file.samplerate), file.frames)
+                file.seek(min(first, file.frames))
+                return file.read(max(last - first, 0), dtype="float32", always_2d=True), file.samplerate
+    except TypeError as error:
+        raise shard.UnreadableError(f"{path.name} cannot be read (no header says its sampling rate)") from error
     except soundfile.SoundFileError as error:
         if path.suffix.lower() == ".wav":
-            raise shard.UnreadableError(f"{path.name} cannot be read ({error})") from error
+            reason = getattr(error, "error_string", error)  # the error itself has the whole path
+            raise shard.UnreadableError(f"{path.name} cannot be read ({reason})") from error
     from extractors.sound_track import read_track
 
     return read_track(path, start, end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Counts = Mapping[str, Mapping[str, int]]
@@ -21,8 +21,8 @@ class Known:
     counts: Counts
     utterances: str
     """the list that counts labelled utterances"""
-    ids: Callable[[], Sequence[str]] | None = None
-    """every line of that list, where it is known and not only its digest"""
+    ids: Mapping[str, Callable[[], Sequence[str]]] = field(default_factory=dict)
+    """name of a list to all its lines, where these are known and not only their digest"""
 
 
 def digest(lines: Iterable[str]) -> str:
@@ -52,8 +52,8 @@ def compare(lists: Mapping[str, Sequence[str]], counts: Counts, known: Known) ->
         status = "differs"
     where: list[str] = []
     if status == "differs":
-        if known.ids and not equal[known.utterances]:
-            where += id_differences(lists[known.utterances], known.ids())
+        for name, ids in known.ids.items():
+            where += [] if equal[name] else id_differences(lists[name], ids())
         where += differences(counts, known.counts)
         where += [
             f"list of {name}: {size} lines as in the release, but not the same ones"

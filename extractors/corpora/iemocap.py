@@ -6,15 +6,18 @@ are never looked at; ids are cut at their last underscore because dialogue names
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, Utterance
 from extractors.corpora.check import compare
+from extractors.corpora.iemocap_lines import DIALOGUE, UTTERANCE, parse_labels, parse_transcript
 from extractors.corpora.iemocap_release import CLASSES, KNOWN, Turn, counts, lists
-from extractors.corpora.lines import Line, clean, read_lines
+from extractors.corpora.lines import read_lines
 from extractors.files import UserError
 from extractors.settings import Iemocap
 
@@ -23,19 +26,8 @@ MOST_BYTES = 16 << 20
 """of a label or transcript file; those of the release have at most about 100 KB"""
 ACTIVATION_SCALE = "1 calm, 5 active"
 
-_DIALOGUE = r"Ses0[1-5][FM]_(?:impro0[1-8][ab]?|script0[1-3]_[1-3]b?)"
-_UTTERANCE = rf"{_DIALOGUE}_[FM][0-9]{{3}}"
-_SECONDS = r"[0-9]{1,6}(?:\.[0-9]{1,9})?"
-_RATING = r"(-?[0-9]{1,3}(?:\.[0-9]{1,9})?)"
-# Every repetition has a bound, so that no line, however long, takes more than a moment.
-_FILE = re.compile(rf"{_DIALOGUE}\.txt")
-_MEDIUM = re.compile(rf"({_UTTERANCE})\.(?:wav|wdseg)")
-_LABEL = re.compile(
-    rf"\[ {{0,4}}({_SECONDS}) {{0,4}}- {{0,4}}({_SECONDS}) {{0,4}}\]\t({_UTTERANCE})\t([A-Za-z]{{3}})\b"
-    rf"(?:\t\[ {{0,4}}{_RATING}, {{0,4}}{_RATING}, {{0,4}}{_RATING} {{0,4}}\])?"
-)
-_ATTRIBUTES = re.compile(r"A-([EFM][0-9]{1,2}):\tval {1,4}(.?); act {1,4}(.?); dom {1,4}(.?);")
-_TRANSCRIPT = re.compile(rf"({_DIALOGUE}_[FM](?:[0-9]{{3}}|XX[0-9]))[ \t]{{1,4}}\[[^\]]{{1,40}}\]:(.*)")
+_FILE = re.compile(rf"{DIALOGUE}\.txt")
+_MEDIUM = re.compile(rf"({UTTERANCE})\.(?:wav|wdseg)")
 
 
 def label_files(corpus: Iemocap) -> list[Path]:
@@ -44,7 +36,7 @@ def label_files(corpus: Iemocap) -> list[Path]:
     found = {kind: _dialogue_files(base, kind) for kind in ("EmoEvaluation", "transcriptions")}
     if not found["EmoEvaluation"]:
         raise UserError(f"{base}: no label files Session*/dialog/EmoEvaluation/Ses*.txt; unpack the whole release")
-    return sorted(path for files in found.values() for path in files)
+    return sorted(path for files in found.values() for path in files if os.path.isfile(path))  # noqa: PTH113
 
 
 def sessions(corpus: Iemocap) -> tuple[str, ...]:
@@ -91,72 +83,36 @@ def read(corpus: Iemocap, sessions: Sequence[str]) -> Listing:
     )
 
 
-def parse_labels(lines: Sequence[Line], file: str) -> Iterator[Turn | Rejected | Remark]:
-    """Turns of an EmoEvaluation file, in its order (all F turns first), and what is odd in it.
-
-    `file` names the file's dialogue where no turn can be named.
-    """
-    name = file
-    for number, (text, utf8) in enumerate(lines, 1):
-        if hit := _LABEL.match(text):
-            name = hit[3]
-            valence, activation, dominance = (None if value is None else float(value) for value in hit.groups()[4:])
-            yield Turn(name, float(hit[1]), float(hit[2]), hit[4], valence, activation, dominance)
-        elif text.startswith("["):
-            yield Rejected(file, "label", f"line {number} of the label file begins like a label but is none")
-        if not utf8:
-            yield Remark(name, "label", f"line {number} of the label file is not UTF-8, read as Latin-1")
-        if hit := _ATTRIBUTES.match(text):
-            gaps = [
-                what
-                for what, value in zip(("valence", "activation", "dominance"), hit.groups()[1:], strict=True)
-                if not value.strip()
-            ]
-            if gaps:
-                yield Remark(name, "label", f"rater {hit[1]} gives no {', '.join(gaps)}")
-
-
-def parse_transcript(lines: Sequence[Line], file: str) -> Iterator[tuple[str, str] | Remark]:
-    """Id and text of every numbered turn, `XX` turns included, and what is odd; lines without an id are left out.
-
-    The text starts after the first `]:` and may contain brackets.
-    """
-    for number, (text, utf8) in enumerate(lines, 1):
-        hit = _TRANSCRIPT.match(text)
-        if hit:
-            yield hit[1], clean(hit[2])
-        elif text.startswith("Ses"):
-            yield Remark(file, "transcript", f"line {number} begins like a turn but is none, passed over")
-        if not utf8:
-            yield Remark(hit[1] if hit else file, "transcript", f"line {number} is not UTF-8, read as Latin-1")
-
-
 def _release(root: Path) -> Path:
     """The folder with the Session folders: `root`, or the one folder below it that has some."""
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112
         raise UserError(f"{root}: no such folder; set it to the unpacked IEMOCAP release")
-    below = [path for path in _entries(root) if not path.name.startswith(".")]
-    bases = [path for path in (root, *below) if any((path / f"Session{number}").is_dir() for number in SESSIONS)]
+    bases = [root] if _has_sessions(root) else [path for path in _entries(root) if _has_sessions(path)]
     if not bases:
         raise UserError(f"{root}: no folders Session1 to Session5, nor one level down; set it to IEMOCAP_full_release")
-    if root not in bases and len(bases) > 1:
+    if len(bases) > 1:
         raise UserError(f"{root}: several releases ({', '.join(path.name for path in bases)}); set it to one of them")
+    if not bases[0].name.isprintable():
+        raise UserError(f"{root}: the release lies in {bases[0].name!a}; rename that folder to plain letters")
     return bases[0]
+
+
+def _has_sessions(path: Path) -> bool:
+    # Unlike the methods of Path, these functions take a folder that cannot be read for one that is not there.
+    return any(os.path.isdir(path / f"Session{number}") for number in SESSIONS)  # noqa: PTH112
 
 
 def _dialogue_files(base: Path, kind: str) -> list[Path]:
     listed = (path for number in SESSIONS for path in _entries(base / f"Session{number}" / "dialog" / kind))
-    return [path for path in listed if _FILE.fullmatch(path.name) and path.is_file()]
+    return [path for path in listed if _FILE.fullmatch(path.name)]
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Sorted content of a folder, none if it is not there."""
+    """Sorted content of a folder, none if it is not there or cannot be read."""
     try:
         return sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}; make the folder readable") from error
 
 
 class _Release:
@@ -170,7 +126,9 @@ class _Release:
         self.rejected: list[Rejected] = []
         self.remarks: list[Remark] = []
         extra: Counter[str] = Counter()
-        for path in label_files(corpus):
+        label_files(corpus)  # for its errors
+        paths = [path for kind in ("EmoEvaluation", "transcriptions") for path in _dialogue_files(self.base, kind)]
+        for path in paths:
             stage: Stage = "label" if path.parent.name == "EmoEvaluation" else "transcript"
             lines = read_lines(self.root, path, MOST_BYTES)
             if isinstance(lines, str):
@@ -188,7 +146,12 @@ class _Release:
                 else:
                     self.texts[item[0]].add(item[1])
         if not self.turns:
-            raise UserError(f"{self.base}: no label line in any label file; is this IEMOCAP, unpacked without errors?")
+            why = f"{self.rejected[0].utterance}: {self.rejected[0].reason}" if self.rejected else "they are empty"
+            raise UserError(f"{self.base}: no label line in any label file ({why}); unpack or copy the release again")
+        for session, kind in product(SESSIONS, ("EmoEvaluation", "transcriptions")):
+            folder = self.base / f"Session{session}" / "dialog" / kind
+            if os.path.lexists(folder) and not os.access(folder, os.R_OK | os.X_OK):
+                self.remarks.append(Remark(f"Ses0{session}", "label", f"folder {kind} cannot be read"))
         for name, times in extra.items():
             often = f" ({times} lines)" if times > 1 else ""
             self.remarks.append(Remark(name, "transcript", f"extra turn without label and wav, passed over{often}"))
@@ -196,7 +159,8 @@ class _Release:
     def media(self, kind: str, suffix: str, sessions: Sequence[str]) -> set[str]:
         """Ids of all files below `sentences/<kind>/<dialogue>/`, usable or not."""
         folders = (self.base / f"Session{session}" / "sentences" / kind for session in sessions)
-        names = (path.name for folder in folders for dialogue in _entries(folder) for path in _entries(dialogue))
+        dialogues = (path for folder in folders for path in _entries(folder) if re.fullmatch(DIALOGUE, path.name))
+        names = (path.name for dialogue in dialogues for path in _entries(dialogue))
         hits = (_MEDIUM.fullmatch(name) for name in names if name.endswith(suffix))
         return {hit[1] for hit in hits if hit}
 

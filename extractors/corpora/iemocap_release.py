@@ -178,5 +178,5 @@ KNOWN = Known(
     },
     counts=_known_counts(),
     utterances="utterances",
-    ids=utterances,
+    ids={"utterances": utterances},
 )

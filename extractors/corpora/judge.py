@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from extractors.corpora import Listing, Progress, Rejected, Remark, Utterance
+from extractors.corpora import Listing, Progress, Rejected, Remark, Stage, Utterance
 from extractors.corpora.lines import LONGEST_TEXT
 from extractors.corpora.media import Film, Sound, film, missing, sound
 from extractors.settings import Policy
@@ -21,9 +21,9 @@ Found = TypeVar("Found")
 
 
 class _UnusableError(Exception):
-    def __init__(self, row: Utterance, stage: str, reason: str) -> None:
+    def __init__(self, row: Utterance, stage: Stage, reason: str) -> None:
         super().__init__(reason)
-        self.rejected = Rejected(row.utterance, stage, reason)  # type: ignore[arg-type]
+        self.rejected = Rejected(row.utterance, stage, reason)
 
 
 @dataclass
@@ -43,13 +43,20 @@ def judge(listing: Listing, root: Path, policy: Policy, progress: Progress) -> L
         look(root, (row.video for row in everyone), film, Film, progress, "reading video headers"),
     )
     kept, rejected, remarks = [], list(listing.rejected), list(listing.remarks)
+    passed_over = list(listing.passed_over)
     for row in listing.rows:
         try:
-            remarks += _remarks(row, listing.wordless.get(row.utterance, "transcript is empty"), media, policy)
+            remarks += _text_remarks(row, listing.wordless.get(row.utterance, "transcript is empty"), policy)
+        except _UnusableError as problem:
+            rejected.append(problem.rejected)
+            passed_over.append(row)
+            continue
+        try:
+            remarks += _media_remarks(row, media, policy)
             kept.append(row)
         except _UnusableError as problem:
             rejected.append(problem.rejected)
-    for row in listing.passed_over:
+    for row in passed_over:
         try:
             remarks += _media_remarks(row, media, policy)
         except _UnusableError as problem:
@@ -81,47 +88,57 @@ def look(
         return dict(zip(names, progress(pool.map(one, names), what, "file", len(names)), strict=True))
 
 
-def _remarks(row: Utterance, wordless: str, media: _Media, policy: Policy) -> list[Remark]:
-    """Oddities of a usable row; _UnusableError with the first of its problems."""
+def _text_remarks(row: Utterance, wordless: str, policy: Policy) -> list[Remark]:
+    """Oddities of the words of a row; _UnusableError when they cannot be used."""
     if not row.text and policy.empty_transcript == "reject":
         raise _UnusableError(row, "transcript", wordless)
     if len(row.text) > LONGEST_TEXT:
         raise _UnusableError(row, "transcript", f"{len(row.text)} characters long; the file is damaged")
-    remarks = [] if row.text else [Remark(row.utterance, "transcript", f"{wordless}; kept by policy.empty_transcript")]
-    return remarks + _media_remarks(row, media, policy)
+    return [] if row.text else [Remark(row.utterance, "transcript", f"{wordless}; kept by policy.empty_transcript")]
 
 
 def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark]:
-    remarks = []
+    """Oddities of the media of a row; _UnusableError with the first of their problems."""
     heard, seen = media.sounds[row.audio], media.films[row.video]
+    wav, avi = _kind(row.audio, "wav"), _kind(row.video, "avi")
     if heard.problem:
-        raise _UnusableError(row, "audio", f"{_kind(row.audio, 'sound')}: {heard.problem}")
-    seconds = _span(row.audio_start, row.audio_end, heard.seconds)
+        raise _UnusableError(row, "audio", f"{wav}: {heard.problem}")
+    if row.audio_start and row.audio_start >= heard.seconds:
+        reason = f"{wav}: {heard.seconds:.3f} s long, the utterance begins at {row.audio_start:.3f} s"
+        raise _UnusableError(row, "audio", reason)
+    end = heard.seconds if row.audio_end is None else min(row.audio_end, heard.seconds)
+    seconds = end - (row.audio_start or 0.0)
     if seconds < policy.shortest_seconds:
-        raise _UnusableError(
-            row, "audio", f"{1000 * seconds:.1f} ms long, at least {1000 * policy.shortest_seconds:g} are needed"
-        )
+        reason = f"{1000 * seconds:.1f} ms long, at least {1000 * policy.shortest_seconds:g} are needed"
+        raise _UnusableError(row, "audio", reason)
     if seen.problem:
-        raise _UnusableError(row, "video", f"{_kind(row.video, 'video')}: {seen.problem}")
+        raise _UnusableError(row, "video", f"{avi}: {seen.problem}")
     if seen.breaks_off is not None and (row.video_end is None or row.video_end > seen.breaks_off):
-        reason = f"{_kind(row.video, 'video')}: cut off, the last picture is at {seen.breaks_off:.3f} s"
-        end = row.video_end if row.video_end is not None else seen.promised
-        raise _UnusableError(row, "video", f"{reason}, the utterance ends at {end:.3f} s")
+        end = seen.promised if row.video_end is None else row.video_end
+        reason = f"cut off, the last picture is at {seen.breaks_off:.3f} s, the utterance ends at {end:.3f} s"
+        raise _UnusableError(row, "video", f"{avi}: {reason}")
     if row.video_start and seen.promised and row.video_start >= seen.promised:
         reason = f"{seen.promised:.3f} s long, the utterance begins at {row.video_start:.3f} s"
-        raise _UnusableError(row, "video", f"{_kind(row.video, 'video')}: {reason}")
+        raise _UnusableError(row, "video", f"{avi}: {reason}")
+
+    odd: list[tuple[Stage, str]] = []
+    if heard.odd:
+        odd.append(("audio", f"{wav}: {heard.odd}"))
     if not UNUSUAL_SECONDS[0] <= seconds <= UNUSUAL_SECONDS[1]:
-        remarks.append(Remark(row.utterance, "audio", f"{seconds:.3f} s long"))
-    labelled = (row.video_end or 0.0) - (row.video_start or 0.0)
-    if row.audio_end is None and row.video_end is not None and abs(labelled - seconds) > 0.1:
-        remarks.append(Remark(row.utterance, "audio", f"{seconds:.3f} s long, by the labels {labelled:.3f} s"))
+        odd.append(("audio", f"{seconds:.3f} s long"))
+    if row.audio_end is not None and row.audio_end > heard.seconds + 0.1:
+        odd.append(("audio", f"{wav}: {heard.seconds:.3f} s long, the utterance ends at {row.audio_end:.3f} s"))
+    if row.video_end is not None:
+        labelled = row.video_end - (row.video_start or 0.0)
+        if row.audio_end is None and abs(labelled - seconds) > 0.1:
+            odd.append(("audio", f"{seconds:.3f} s long, by the labels {labelled:.3f} s"))
+        if seen.promised and row.video_end > seen.promised + 0.1:
+            odd.append(("video", f"{avi}: {seen.promised:.3f} s long, the utterance ends at {row.video_end:.3f} s"))
+    elif row.audio_end is None and seen.promised and abs(seen.promised - seconds) > 0.5:
+        odd.append(("video", f"{seconds:.3f} s of sound, {seen.promised:.3f} s of picture"))
     if seen.silent:
-        remarks.append(Remark(row.utterance, "video", f"{_kind(row.video, 'video')} has no sound track"))
-    return remarks
-
-
-def _span(start: float | None, end: float | None, whole: float) -> float:
-    return (whole if end is None else min(end, whole)) - (start or 0.0)
+        odd.append(("video", f"{avi} has no sound track"))
+    return [Remark(row.utterance, stage, text) for stage, text in odd]
 
 
 def _kind(path: str, other: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from extractors.corpora.media import missing
-from extractors.files import UserError
 
 LONGEST_TEXT = 10_000
 """Characters of one utterance; the longest sentence of both releases has about 100 words."""
@@ -16,26 +15,32 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Line(NamedTuple):
-    """One line without its end; `utf8` is false where it had to be read as Latin-1."""
+    """One line without its end; `utf8` is false where it had to be read as Latin-1 (Windows-1252)."""
 
     text: str
     utf8: bool
 
 
 def split(content: bytes) -> list[Line]:
-    """Lines of a file; each is UTF-8 where it is valid, else Latin-1, which always is. LF and CRLF end a line."""
+    """Lines of a file; each is UTF-8 where it is valid, else Windows-1252, and Latin-1 where that leaves a hole.
+
+    The two differ in 0x80 to 0x9f, where the first has quotation marks and the second nothing that can be seen. LF and
+    CRLF end a line.
+    """
     return [_decode(line.removesuffix(b"\r")) for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
 
 
 def _decode(line: bytes) -> Line:
-    try:
-        return Line(line.decode("utf-8"), True)
-    except UnicodeDecodeError:
-        return Line(line.decode("latin-1"), False)
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return Line(line.decode(encoding), encoding == "utf-8")
+        except UnicodeDecodeError:
+            pass
+    return Line(line.decode("latin-1"), False)
 
 
 def read_lines(root: Path, path: Path, most_bytes: int) -> list[Line] | str:
-    """Lines of a file below `root`, or in words why it cannot be used; UserError when it must not be read."""
+    """Lines of a file below `root`, or in words why it cannot be used."""
     if problem := missing(root, path):
         return problem
     try:
@@ -43,7 +48,7 @@ def read_lines(root: Path, path: Path, most_bytes: int) -> list[Line] | str:
             return f"{size} bytes long, {most_bytes} at most are expected; the file is damaged"
         return split(path.read_bytes())
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; make the file readable") from error
+        return f"unreadable ({error.strerror})"
 
 
 def clean(text: str) -> str:

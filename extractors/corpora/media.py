@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from extractors.files import inside
 
+SLOWEST_HZ, FASTEST_HZ = 1_000, 1_000_000
+"""Sampling rates outside are taken for damage."""
+STREAMED_BYTES = 0x7FFFF000
+"""From this size on, programs that write a wav to a pipe mean "until the end of the file"."""
+LONGEST_SECONDS = 86_400
+
 
 @dataclass(frozen=True)
 class Sound:
-    """What a file has to be heard: why it cannot be used (empty if it can), and its length."""
+    """What a file has to be heard: why it cannot be used (empty if it can), its length, and what is odd about it."""
 
     problem: str = ""
     seconds: float = 0.0
+    odd: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ def missing(root: Path, path: Path) -> str:
     """Why `path` is not a file below `root`, or an empty string; it may be a link as long as it stays there."""
     try:
         if not path.is_file():
-            return "missing"
+            return "no file but a folder, a device or a broken link" if os.path.lexists(path) else "missing"
         inside(root, path.relative_to(root))
     except OSError as error:
         return f"unreadable ({_one_line(error)})"
@@ -50,15 +58,20 @@ def sound(path: Path) -> Sound:
         size = path.stat().st_size
         if size == 0:
             return Sound("empty file")
-        promised = _promised_bytes(path, b"WAVE")
+        promised, behind = _promised_bytes(path, b"WAVE")
         if promised > size:
             return Sound(f"header promises {promised} bytes, the file has {size}: cut off or damaged")
         info = soundfile.info(str(path))
     except soundfile.SoundFileError as error:
         return Sound(f"unreadable ({_one_line(error)})") if path.suffix.lower() == ".wav" else _track(path)
-    except OSError as error:
+    except (OSError, TypeError, ValueError) as error:  # headerless formats, names that are not UTF-8
         return Sound(f"unreadable ({_one_line(error)})")
-    return Sound(seconds=info.frames / info.samplerate)
+    if not SLOWEST_HZ <= info.samplerate <= FASTEST_HZ:
+        return Sound(f"unreadable (sampling rate of {info.samplerate} Hz)")
+    if info.frames > LONGEST_SECONDS * info.samplerate:  # a stream that does not say how long it is
+        return _track(path)
+    odd = f"{behind} bytes behind the sound that its header promises" if behind else ""
+    return Sound(seconds=info.frames / info.samplerate, odd=odd)
 
 
 def _track(path: Path) -> Sound:
@@ -79,7 +92,7 @@ def _track(path: Path) -> Sound:
 
 
 def film(path: Path) -> Film:
-    """Pictures of a video file; decodes the first one, and all of a file that is shorter than its header says."""
+    """Pictures of a video file; decodes the first one, and all of an avi that is shorter than its header says."""
     import av
 
     try:
@@ -94,9 +107,10 @@ def film(path: Path) -> Film:
             if first is None:
                 return Film("no picture can be decoded")
             # The duration of a cut file is guessed from its size; the number of pictures is as the header has it.
-            promised = float(stream.frames / stream.average_rate) if stream.average_rate else 0.0
+            counted = float(stream.frames / stream.average_rate) if stream.average_rate else 0.0
+            promised = counted or (container.duration or 0) / av.time_base
             silent = not container.streams.audio
-            if _promised_bytes(path, b"AVI ") <= size:
+            if not counted or _promised_bytes(path, b"AVI ")[0] <= size:
                 return Film(promised=promised, silent=silent)
             last = float(first.time or 0.0)
             try:
@@ -104,29 +118,35 @@ def film(path: Path) -> Film:
                     last = float(picture.time or last)
             except av.FFmpegError:
                 pass
-            whole = promised and last > promised - 2 / float(stream.average_rate or 1)
+            whole = last > promised - 2 / float(stream.average_rate or 1)
             return Film(breaks_off=None if whole else last, promised=promised, silent=silent)
     except (OSError, ValueError, av.FFmpegError) as error:
         return Film(f"unreadable ({_one_line(error)})")
 
 
-def _promised_bytes(path: Path, form: bytes) -> int:
+def _promised_bytes(path: Path, form: bytes) -> tuple[int, int]:
     """Size that a RIFF file of the given form must have, by its sound data (WAVE) or its first chunk; 0 for others.
 
-    The library cannot be asked: it shortens a header that claims too much without telling.
+    And the number of bytes behind the sound data that are no chunk of their own. The library cannot be asked: it
+    shortens a header that claims too much without telling, and skips what lies behind.
     """
     with path.open("rb") as stream:
         head = stream.read(12)
         if head[:4] != b"RIFF" or head[8:] != form:
-            return 0
+            return 0, 0
         if form != b"WAVE":
-            return 8 + int.from_bytes(head[4:8], "little")
+            return 8 + int.from_bytes(head[4:8], "little"), 0
+        end, file_end = 0, path.stat().st_size
         while len(head := stream.read(8)) == 8:
             size = int.from_bytes(head[4:], "little")
+            if end and not head[:4].isalnum() and not head[:4].strip().isalnum():
+                return end, file_end - stream.tell() + 8
             if head[:4] == b"data":
-                return stream.tell() + size
+                if size >= STREAMED_BYTES:
+                    return 0, 0
+                end = stream.tell() + size
             stream.seek(size + size % 2, 1)
-    return 0
+        return end, 0
 
 
 def _one_line(error: Exception) -> str:

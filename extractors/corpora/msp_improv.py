@@ -6,16 +6,18 @@ one with both side by side are the same to it; a name that is no id of the relea
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
 
+from extractors.console import progress
 from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, Utterance
 from extractors.corpora.check import compare
 from extractors.corpora.lines import Line, clean, read_lines
+from extractors.corpora.media import missing
 from extractors.corpora.msp_improv_labels import ATTRIBUTES, CLASSES, UTTERANCE, Clip, parse_evaluation
 from extractors.corpora.msp_improv_labels import session as session_of
 from extractors.corpora.msp_improv_release import EXCLUDED, KNOWN, counts, in_subset, lists
@@ -33,6 +35,9 @@ _SCENARIOS = {"P": "natural interaction", "R": "read", "T": "target sentence imp
 _UNUSED = {"O": " (other)", "X": " (no agreement)"}
 
 _FILE = re.compile(rf"({UTTERANCE})\.((?i:wav|avi|txt))", re.ASCII)
+_ALMOST = re.compile(r"(?:msp|utd)-improv-.*\.(?:wav|avi)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+"""A byte of a file name that is no UTF-8."""
 _EVALUATION = re.compile(r"eval(?:uat|ut)ion\.txt", re.IGNORECASE | re.ASCII)
 
 
@@ -48,16 +53,20 @@ def label_files(corpus: MspImprov) -> list[Path]:
     The 8,438 transcripts are left out: as that many inputs they would slow every look at the workflow.
     """
     root = Path(corpus.root)
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112 (Path.is_dir raises below a closed folder)
         raise UserError(f"{root}: no such folder; set it to the unpacked MSP-IMPROV release")
-    try:
-        folders = [root, *(path for path in root.iterdir() if path.is_dir() and not path.is_symlink())]
-        found = [path for folder in folders for path in folder.iterdir() if _EVALUATION.fullmatch(path.name)]
-    except OSError as error:
-        _stop(error)
-    if not found:
-        raise UserError(f"{root}: no Evaluation.txt, nor one level down; set it to the unpacked MSP-IMPROV release")
-    return sorted(found)
+    named, closed = list[Path](), list[OSError]()
+    for folder, below, files in os.walk(root, onerror=closed.append):
+        named += [Path(folder, name) for name in (*below, *files) if _EVALUATION.fullmatch(name)]
+        below[:] = [name for name in below if Path(folder) == root and not _NOT_UTF8.search(name)]
+    found = sorted(path for path in named if not missing(root, path) and os.access(path, os.R_OK))
+    if found:
+        return found
+    if named:
+        problem = missing(root, min(named)) or "not readable"
+        raise UserError(f"{min(named)}: {problem}; put the evaluation file of the release there")
+    unread = "".join(f" ({error.filename}: {error.strerror})" for error in closed[:1])
+    raise UserError(f"{root}: no Evaluation.txt, nor one level down{unread}; set it to the unpacked MSP-IMPROV release")
 
 
 def sessions(corpus: MspImprov) -> tuple[str, ...]:
@@ -73,35 +82,37 @@ def classes(corpus: MspImprov) -> tuple[str, ...]:
 def read(corpus: MspImprov, sessions: Sequence[str]) -> Listing:
     """Every clip of `sessions` that is labelled, transcribed or recorded; the check covers all sessions."""
     root = Path(corpus.root)
-    clips, remarks = _labels(corpus)
+    clips, rejected, remarks = _labels(corpus)
     files = _Files(root)
     remarks += [Remark("", "audio", remark) for remark in sorted(files.remarks)]
     labelled: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         labelled[clip.utterance].append(clip)
-    listing = Listing([], [], compare(lists(clips), counts(clips), KNOWN), remarks)
+    listing = Listing([], rejected, compare(lists(clips), counts(clips), KNOWN), remarks)
     listing.check["activation"] = "as the release stores it, 1 very active to 5 very calm; not flipped"
-    for name in sorted(labelled.keys() | files.names()):
-        if session_of(name) in sessions:
-            _add(listing, name, labelled.get(name, []), files, corpus.subset)
+    names = sorted(name for name in labelled.keys() | files.names() if session_of(name) in sessions)
+    for name in progress(names, "reading labels and transcripts", "clip"):
+        _add(listing, name, labelled.get(name, []), files, corpus.subset)
     return listing
 
 
-def _labels(corpus: MspImprov) -> tuple[list[Clip], list[Remark]]:
+def _labels(corpus: MspImprov) -> tuple[list[Clip], list[Rejected], list[Remark]]:
     first, *others = label_files(corpus)
     lines = _label_lines(corpus, first)
     for other in others:
         if _label_lines(corpus, other) != lines:
             raise UserError(f"{first} and {other} differ; remove the one that is not of the release")
-    clips, strays = parse_evaluation(lines)
+    clips, damaged, strays = parse_evaluation(lines)
     if not clips:
         raise UserError(f"{first}: no consensus line (UTD-IMPROV-...); is this MSP-IMPROV, unpacked without errors?")
     remarks = []
     if "evalution" in first.name.lower():
         remarks.append(Remark("", "label", f"the evaluation file is spelt {first.name}"))
     if strays:
-        remarks.append(Remark("", "label", f"{first.name}: lines that belong to no clip: {strays}"))
-    return clips, remarks
+        number = f"{len(strays)}, the first is line {strays[0]}"
+        remarks.append(Remark("", "label", f"{first.name}: lines that belong to no clip: {number}"))
+    begins = "of the evaluation file begins like a consensus line but is none"
+    return clips, [Rejected(f"line {n}", "label", f"line {n} {begins}") for n in damaged], remarks
 
 
 def _label_lines(corpus: MspImprov, path: Path) -> list[Line]:
@@ -119,7 +130,7 @@ def _add(listing: Listing, name: str, same: Sequence[Clip], files: _Files, subse
         listing.ratings.append(Rating(name, **ratings, activation_scale=ACTIVATION))
     try:
         clip = _labelled(same, subset)
-        text, wordless, utf8 = files.transcript(name)
+        text, wordless, remarks = files.transcript(name)
         listing.rows.append(_row(clip, text, files.media("audio", "wav", name), files.media("video", "avi", name)))
     except _UnusableError as problem:
         listing.rejected.append(Rejected(name, problem.stage, str(problem)))
@@ -128,8 +139,7 @@ def _add(listing: Listing, name: str, same: Sequence[Clip], files: _Files, subse
         return
     if wordless:
         listing.wordless[name] = wordless
-    if not utf8:
-        listing.remarks.append(Remark(name, "transcript", "not UTF-8, read as Latin-1"))
+    listing.remarks.extend(Remark(name, "transcript", remark) for remark in remarks)
 
 
 def _row(clip: Clip, text: str, audio: str, video: str) -> Utterance:
@@ -184,26 +194,32 @@ class _Files:
     """Where the files named like a clip are, below `root`.
 
     No folder link is followed: what it leads to below `root` is met at its own place, and the rest is in `remarks`,
-    as are folders that cannot be read.
+    as are folders that cannot be read, names that are not UTF-8, and media whose name is no id.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.remarks: list[str] = []
         self.places: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in ("wav", "avi", "txt")}
+        almost: list[str] = []
         base = root.resolve()
         for folder, below, files in os.walk(root, onerror=self._unreadable):
-            here, place = Path(folder), PurePosixPath(os.path.relpath(folder, root))
-            links = [name for name in below if (here / name).is_symlink()]
-            self.remarks += [
-                f"{place / name}: a link that leaves the corpus folder; not followed"
-                for name in links
-                if not (here / name).resolve().is_relative_to(base)
-            ]
+            place = PurePosixPath(os.path.relpath(folder, root))
+            for name in filter(_NOT_UTF8.search, below):
+                self.remarks.append(f"{str(place / name)!a}: not a UTF-8 name; not looked into")
             # The alignments may be text files named like the clips; what is in them is not known.
-            below[:] = [name for name in below if not name.lower().startswith("phonetic_alignments")]
-            for hit in filter(None, map(_FILE.fullmatch, files)):
-                self.places[hit[2].lower()][hit[1]].append(_utf8(place / hit[0]))
+            below[:] = [name for name in below if not _NOT_UTF8.search(name) and "alignment" not in name.lower()]
+            for name in below:
+                if not Path(os.path.realpath(Path(folder, name))).is_relative_to(base):
+                    self.remarks.append(f"{place / name}: a link that leaves the corpus folder; not followed")
+            for name in files:
+                if hit := _FILE.fullmatch(name):
+                    self.places[hit[2].lower()][hit[1]].append(str(place / name))
+                elif _ALMOST.fullmatch(name):
+                    almost.append(str(place / name))
+        if almost:
+            first = ascii(min(almost))
+            self.remarks.append(f"media named almost like a clip, passed over: {len(almost)}, the first is {first}")
 
     def _unreadable(self, error: OSError) -> None:
         place = os.path.relpath(error.filename, self.root)
@@ -218,35 +234,57 @@ class _Files:
         return min(self.places[kind].get(name, [""]))
 
     def media(self, stage: Stage, kind: str, name: str) -> str:
-        """The place of the one file of a kind, empty when there is none."""
-        places = sorted(self.places[kind].get(name, [""]))
-        if len(places) > 1 and len({os.path.realpath(self.root / place) for place in places}) > 1:
-            raise _UnusableError(stage, f"{len(places)} {kind} files: {', '.join(places)}")
-        return self.first(kind, name)
+        """The place of the one file of a kind, empty when there is none; copies may not differ."""
+        first, *others = places = sorted(self.places[kind].get(name, [""]))
+        if not all(self._same(first, other) for other in others):
+            raise _UnusableError(stage, f"{len(places)} {kind} files that differ: {_two(places)}")
+        return first
 
-    def transcript(self, name: str) -> tuple[str, str, bool]:
-        """Words of a clip on one line, why there are none, and whether all is UTF-8; files may not contradict."""
-        found: dict[tuple[str, ...], tuple[str, str, bool]] = {}
-        places = sorted(self.places["txt"].get(name, []))
-        for place in places:
-            lines = read_lines(self.root, self.root / place, MOST_BYTES)
-            if isinstance(lines, str):
-                raise _UnusableError("transcript", f"{place}: {lines}")
-            text = clean(" ".join(line.text for line in lines))
-            why = "" if text else "transcript is empty" if lines == [Line("", True)] else "transcript has only blanks"
-            found.setdefault(tuple(text.split()), (text, why, all(line.utf8 for line in lines)))
-        if len(found) > 1:
-            raise _UnusableError("transcript", f"{len(found)} different transcripts: {', '.join(places)}")
-        return next(iter(found.values()), ("", "no transcript file", True))
+    def _same(self, *places: str) -> bool:
+        one, other = (self.root / place for place in places)
+        try:
+            if missing(self.root, one) or missing(self.root, other):
+                return False
+            return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+        except OSError:
+            return False
+
+    def transcript(self, name: str) -> tuple[str, str, list[str]]:
+        """Words of a clip on one line, why there are none, and remarks.
+
+        Where files contradict, those in a folder with `human` in its name count.
+        """
+        found = {place: self._lines(place) for place in sorted(self.places["txt"].get(name, []))}
+        if not found:
+            return "", "no transcript file", []
+        used, remarks = found, []
+        if (different := _different(found)) > 1:
+            used = {place: lines for place, lines in found.items() if "human" in place.lower()}
+            if _different(used) != 1:
+                raise _UnusableError("transcript", f"{different} different transcripts: {_two(list(found))}")
+            remarks.append(f"{different} transcripts differ; {next(iter(used))} is used")
+        lines = next(iter(used.values()))
+        if not all(line.utf8 for line in lines):
+            remarks.append("not UTF-8, read as Latin-1")
+        text = _text(lines)
+        why = "" if text else "transcript is empty" if lines == [Line("", True)] else "transcript has only blanks"
+        return text, why, remarks
+
+    def _lines(self, place: str) -> list[Line]:
+        lines = read_lines(self.root, self.root / place, MOST_BYTES)
+        if isinstance(lines, str):
+            raise _UnusableError("transcript", f"{place}: {lines}")
+        return lines
 
 
-def _utf8(place: PurePosixPath) -> str:
-    try:
-        str(place).encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{str(place)!a}: not a UTF-8 name; rename the folder") from error
-    return str(place)
+def _text(lines: Sequence[Line]) -> str:
+    return clean(" ".join(line.text for line in lines))
 
 
-def _stop(error: OSError) -> NoReturn:
-    raise UserError(f"{error.filename}: {error.strerror}; make the folder readable") from error
+def _different(found: Mapping[str, Sequence[Line]]) -> int:
+    """How many texts there are when blanks do not count."""
+    return len({tuple(_text(lines).split()) for lines in found.values()})
+
+
+def _two(places: Sequence[str]) -> str:
+    return ", ".join(places[:2]) + ", ..." * (len(places) > 2)

@@ -88,25 +88,27 @@ def session(utterance: str) -> str:
     return utterance.split("-")[3][2]
 
 
-def parse_evaluation(lines: Iterable[Line]) -> tuple[list[Clip], int]:
-    """Clips in their order, with `MSP-` in the id, and the number of lines that belong to none.
+def parse_evaluation(lines: Iterable[Line]) -> tuple[list[Clip], list[int], list[int]]:
+    """Clips in their order, with `MSP-` in the id; then line numbers: unreadable consensus lines, lines of no clip.
 
     A clip begins with a line that starts with `UTD-IMPROV-` and ends before the next one or an empty line.
     """
-    blocks: list[list[Line]] = [[]]
-    for line in lines:
+    blocks: list[dict[int, Line]] = [{}]
+    for number, line in enumerate(lines, 1):
         blank = not line.text or line.text.isspace()
         if blank or _CONSENSUS.match(line.text):
-            blocks.append([])
+            blocks.append({})
         if not blank:
-            blocks[-1].append(line)
-    clips, strays = [], 0
+            blocks[-1][number] = line
+    clips, damaged, strays = [], list[int](), list[int]()
     for block in filter(None, blocks):
-        if head := _HEAD.match(block[0].text):
-            clips.append(_clip(head, block))
+        first, *others = block
+        if head := _HEAD.match(block[first].text):
+            clips.append(_clip(head, list(block.values())))
         else:
-            strays += len(block)
-    return clips, strays
+            (damaged if _CONSENSUS.match(block[first].text) else strays).append(first)
+            strays += others
+    return clips, damaged, strays
 
 
 def parse_rater(text: str) -> Rater | None:

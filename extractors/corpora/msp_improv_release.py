@@ -126,4 +126,5 @@ KNOWN = Known(
     },
     counts=_known_counts(),
     utterances="utterances",
+    ids={"excluded utterances": lambda: sorted(EXCLUDED)},
 )

@@ -7,6 +7,7 @@ what makes the table useless as a whole.
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,9 +41,10 @@ def label_files(corpus: Table) -> list[Path]:
     root, path = Path(corpus.root), Path(corpus.root) / corpus.file
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; set it to the folder that holds {corpus.file}")
+    if os.path.relpath(path, root).startswith("../"):
+        raise UserError(f"{path}: outside the corpus folder; `file` must name a CSV below {root}")
     if problem := missing(root, path):
-        what = "a folder" if problem == "missing" and path.is_dir() else problem
-        raise UserError(f"{path}: {what}; `file` must name a CSV below {root}")
+        raise UserError(f"{path}: {problem}; `file` must name a CSV below {root}")
     return [path]
 
 
@@ -197,19 +199,20 @@ class _Row(NamedTuple):
 
 
 def _row(record: _Record, place: Mapping[str, int], width: int) -> _Row:
-    """UserError when the columns session and fold contradict each other."""
     unnamed = _Row(f"row {record.line}", record.line, "", {}, None, record.remarks)
     if record.problem:
         return unnamed._replace(problem=("label", record.problem))
     if len(record.cells) != width:
         return unnamed._replace(problem=("label", f"{len(record.cells)} fields instead of {width}"))
     cells = {name: record.cells[index] for name, index in place.items()}
-    if cells.setdefault("session", cells.get("fold", "")) != cells.get("fold", cells["session"]):
-        raise UserError(f"session and fold differ in line {record.line}; keep one of the two columns")
-    session = cells["session"] if _SESSION.fullmatch(cells["session"]) else ""
-    row = unnamed._replace(session=session, cells=cells)
-    problem = _name_problem("utterance", cells["utterance"])
-    return row._replace(problem=("label", problem)) if problem else row._replace(name=cells["utterance"])
+    session = cells.setdefault("session", cells.get("fold", ""))
+    row = unnamed._replace(session=session if _SESSION.fullmatch(session) else "", cells=cells)
+    if problem := _name_problem("utterance", cells["utterance"]):
+        return row._replace(problem=("label", problem))
+    row = row._replace(name=cells["utterance"])
+    if (fold := cells.get("fold", session)) != session:
+        return row._replace(session="", problem=("label", f"session {_shown(session)}, but fold {_shown(fold)}"))
+    return row
 
 
 def _problems(cells: Mapping[str, str], classes: Sequence[str] | None) -> Iterator[tuple[Stage, str]]:
@@ -245,12 +248,9 @@ def _label_problem(label: str, classes: Sequence[str] | None) -> str:
         return "label is empty"
     if classes is not None:
         return "" if label in classes else f"label {_shown(label)} is not one of the classes"
-    usable = re.fullmatch(LABEL, label)
-    return (
-        ""
-        if usable
-        else f"label {_shown(label)}; it needs a letter or digit first and {LONGEST_LABEL} characters at most"
-    )
+    if re.fullmatch(LABEL, label):
+        return ""
+    return f"label {_shown(label)}; it needs a letter or digit first and {LONGEST_LABEL} characters at most"
 
 
 def _time_problem(start: str, end: str) -> str:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from extractors import console
+from extractors import check, console
+from extractors.corpora import Listing, Rejected, Remark
+from extractors.corpora.check import uncompared
 from tests.extractors.corpora.conftest import Line, Tree
 
 
@@ -21,6 +23,7 @@ def test_a_folder_is_recognised_and_described(tmp_path: Path, capsys: pytest.Cap
     assert "read as iemocap\ncorpus: 1 utterances kept, 2 rejected" in shown
     assert "1 x audio: wav: empty file" in shown
     assert "labels: not a release" in shown
+    assert "details: --out FOLDER writes rejected.csv, remarks.csv and check.json" in shown
     out = tree.root.parent / "out"
     assert run(tree.root, "--type", "iemocap", "--sessions", "1", "--out", out) == 0
     assert sorted(path.name for path in out.iterdir()) == [
@@ -37,5 +40,42 @@ def test_what_is_no_corpus_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
         return captured.err
 
     assert "no folders Session1 to Session5" in refused(tmp_path)
-    assert "no such folder" in refused(tmp_path / "absent", "--type", "iemocap")
-    assert "iemocap has no subset" in refused(tmp_path, "--type", "iemocap", "--subset", "all")
+    absent = tmp_path / "absent"
+    for words in ([absent], [absent, "--type", "iemocap"], [absent / ("x" * 300)]):
+        assert refused(*words) == f"error: {words[0]}: no such folder, or not readable; name the unpacked corpus\n"
+    assert refused(tmp_path, "--type", "iemocap", "--subset", "all") == "error: iemocap has no subset\n"
+    only_msp = refused(tmp_path, "--subset", "all")
+    assert only_msp.startswith("error: msp_improv: ")
+    assert only_msp.count(str(tmp_path)) == 1
+    assert refused(tmp_path, "--subset", "all", "--file", "x.csv") == (
+        "error: iemocap has no subset, file; msp_improv has no file; table has no subset\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "problem"),
+    [(["a"], "at least 2 items"), (["a", "a"], "each class comes once"), (["-", "a"], "should match pattern")],
+)
+def test_a_wrong_value_is_not_taken_for_an_unknown_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: list[str], problem: str
+) -> None:
+    assert run(tmp_path, "--classes", *classes) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: table: --classes: ")
+    assert problem in message
+    assert message.count("\n") == 1
+
+
+def test_many_causes_are_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejected = [Rejected(f"u{n}", "audio", f"{chr(ord('a') + n)}.wav is odd") for n in range(23)]
+    remarks = [Remark(f"u{n}", "label", f"{chr(ord('a') + n)} is odd") for n in range(21)]
+    listing = Listing([], rejected, uncompared({}), remarks)
+    monkeypatch.setattr(check, "read", lambda *_, **__: listing)
+    (tmp_path / "utterances.csv").touch()
+    assert run(tmp_path, "--type", "table") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert sum("is odd" in line for line in shown) == 40
+    assert "    and 3 more kinds in rejected.csv" in shown
+    assert "    and 1 more kinds in remarks.csv" in shown

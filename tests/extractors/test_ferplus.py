@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from extractors import ferplus
 from extractors.__main__ import VERBS
@@ -146,6 +148,42 @@ def test_damaged_files(which: str, copy: Copy) -> None:
     assert f"{path}: cannot be read (No such file or directory)" in copy.complaint()
     path.mkdir()
     assert f"{path}: cannot be read (Is a directory)" in copy.complaint()
+
+
+ODD = [b"\n", b"\r\n", b"\r", b",", b" ", b"0", b"-1", b"\0", b"\xff", b"\xef\xbb\xbf", b"\x1f\x8b", b"\xc2\x85", b'"']
+IMAGE_PIECES = [*IMAGES, f"3,{'7 ' * 2304}", "7 " * 2304, "3,", ",Training\n", "9" * 30]
+VOTE_PIECES = [*VOTES, "Training,", "10,0,0,0,0,0,0,0,0,0", "11"]
+
+
+def contents(lines: list[str], pieces: list[str]) -> st.SearchStrategy[bytes]:
+    """Random bytes, pieces of a file below its header or not, whole lines in any order; packed ones may be cut."""
+    header = f"{lines[0]}\n".encode()
+    mixed = st.binary() | st.lists(st.sampled_from([piece.encode() for piece in pieces] + ODD), max_size=9).map(
+        b"".join
+    )
+    whole = st.lists(st.sampled_from(lines[1:]), max_size=5).map(lambda rows: "\n".join(rows).encode())
+    plain = mixed | (mixed | whole).map(header.__add__)
+    packed = st.builds(lambda content, cut: gzip.compress(content)[: -cut or None], plain, st.integers(0, 40))
+    return st.booleans().flatmap(lambda zipped: packed if zipped else plain)
+
+
+@settings(deadline=None)  # the first example imports tqdm
+@given(contents(IMAGES, IMAGE_PIECES), contents(VOTES, VOTE_PIECES))
+def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, images: bytes, votes: bytes) -> None:
+    copy = Copy(tmp_path_factory.getbasetemp())
+    intact = copy.images.read_bytes(), copy.votes.read_bytes()
+    for both in ((images, votes), (images, intact[1]), (intact[0], votes)):
+        copy.images.write_bytes(both[0])
+        copy.votes.write_bytes(both[1])
+        faces, complaint = None, ""
+        try:
+            faces = ferplus.read(copy.images, copy.votes)
+        except UserError as error:
+            complaint = str(error)
+        assert complaint.isprintable()
+        assert bool(complaint) == (faces is None)
+        if faces:
+            assert len(faces.images) == len(faces.votes) == len(faces.usage) == len(faces.names) > 0
 
 
 def test_no_more_rows_than_fer2013_has(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,16 @@ def test_summary_is_short(reading: dict[str, Any]) -> None:
     assert len(lines) == 20
 
 
+def test_media_are_counted_for_utterances_only() -> None:
+    remarks = [
+        Remark("u1", "audio", "wav: missing"),
+        Remark("", "audio", "a.wav: missing"),
+        Remark("u2", "label", "x: missing"),
+    ]
+    rejected = [Rejected("u3", "video", "avi: no file but a folder, a device or a broken link")]
+    assert manifest.media_counts(Listing([], rejected, CHECK, remarks))["missing"] == 2
+
+
 def test_errors_name_the_key(reading: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refused(**corpus: Any) -> str:
         assert run(tmp_path, **corpus) == 1

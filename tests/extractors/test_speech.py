@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,48 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "noise.wav").write_bytes(bytes(range(256)))
     soundfile.write(tmp_path / "short.wav", noise(100), 16000)
     soundfile.write(tmp_path / "nan.wav", np.array([0, np.nan], np.float32), 16000, subtype="FLOAT")
+    (tmp_path / "headerless.raw").write_bytes(bytes(100))
+    for rate in (1, 999, 16_001, 999_983, 1_000_001):
+        soundfile.write(tmp_path / f"{rate}.wav", noise(100), rate)
+        soundfile.write(tmp_path / f"{rate}.au", noise(100), rate)
     for name, start, reason in (
-        ("noise", None, "cannot be read"),
-        ("short", 1.0, "no samples"),
-        ("nan", None, "finite"),
-    ):
-        with pytest.raises(UnreadableError, match=rf"{name}\.wav .*{reason}"):
-            speech.read_wave(tmp_path / f"{name}.wav", start, None)
+        ("noise.wav", None, r"cannot be read \(Format not recognised.\)"),
+        ("headerless.raw", None, r"cannot be read \(no header says its sampling rate\)"),
+        ("short.wav", 1.0, "has no samples in the utterance's time span"),
+        ("nan.wav", None, "has samples that are not finite"),
+        ("absent.wav", None, r"cannot be read \(System error.\)"),
+        *((f"{rate}.{kind}", None, f"has a sampling rate of {rate} Hz")
+          for rate in (1, 999, 16_001, 999_983, 1_000_001) for kind in ("wav", "au")),
+    ):  # fmt: skip
+        with pytest.raises(UnreadableError, match=rf"^{name} {reason}$"):
+            speech.read_wave(tmp_path / name, start, None)
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    soundfile.write(tmp_path / "a.wav", noise(1600), 16000)
+    (folder / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes())
+    (folder / "noise.wav").write_bytes(bytes(range(256)))
+    assert len(speech.read_wave(folder / "a.wav", None, None)) == 1600
+    for name in ("noise.wav", "absent.mp4"):
+        with pytest.raises(UnreadableError) as problem:
+            speech.read_wave(folder / name, None, None)
+        assert str(problem.value).isprintable()
+        assert str(tmp_path) not in str(problem.value)
+
+
+@pytest.mark.parametrize("claim", [0, 2**36 - 1], ids=["unknown", "too many"])
+def test_a_flac_whose_header_has_no_length(tmp_path: Path, claim: int) -> None:
+    soundfile.write(tmp_path / "a.flac", noise(16000), 16000)
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    assert int.from_bytes(content[21:26], "big") % 2**36 == 16000
+    content[21:26] = (int.from_bytes(content[21:26], "big") - 16000 + claim).to_bytes(5, "big")
+    (tmp_path / "stream.flac").write_bytes(content)
+    for start, end, samples in ((None, None, 16000), (0.25, 0.5, 4000), (0.9, 7.0, 1600)):
+        wave = speech.read_wave(tmp_path / "stream.flac", start, end)
+        assert len(wave) == samples
+        np.testing.assert_array_equal(wave, speech.read_wave(tmp_path / "a.flac", start, end))
 
 
 def test_verb_writes_features_and_reasons_and_repeats_its_bytes(

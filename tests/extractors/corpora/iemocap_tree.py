@@ -6,9 +6,22 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-from extractors.corpora.iemocap_release import KNOWN, Turn, utterances
+from extractors.corpora.iemocap_release import Turn, utterances
 from tests.extractors.corpora.conftest import APPLE_DOUBLE, HEADER, Line, label_block
 
+SPEAKERS = {  # angry, happy, neutral, sad of the four-class protocol
+    "1F": (147, 132, 171, 78), "1M": (82, 146, 213, 116), "2F": (67, 166, 135, 113), "2M": (70, 161, 227, 84),
+    "3F": (92, 128, 130, 172), "3M": (148, 158, 190, 133), "4F": (205, 185, 76, 62), "4M": (122, 118, 182, 81),
+    "5F": (78, 159, 221, 132), "5M": (92, 283, 163, 113),
+}  # fmt: skip
+ORDER = ("ang", "hap", "exc", "sad", "neu", "fru", "sur", "fea", "dis", "oth", "xxx")
+CODES = {
+    "1": (229, 135, 143, 194, 384, 280, 25, 12, 1, 1, 415),
+    "2": (137, 117, 210, 197, 362, 325, 17, 9, 0, 1, 436),
+    "3": (240, 135, 151, 305, 320, 382, 28, 2, 1, 0, 572),
+    "4": (327, 65, 238, 143, 258, 481, 19, 7, 0, 1, 564),
+    "5": (170, 143, 299, 245, 384, 381, 18, 10, 0, 0, 520),
+}
 EXTRA_TURNS = 48
 """lines with `XX` ids, of which two come twice"""
 
@@ -17,19 +30,15 @@ def imitation() -> list[Turn]:
     """10,039 turns with the ids and the counts of the release; the labels are made up."""
     rng, turns = random.Random(0), []
     for session in "12345":
-        left = {key.split()[1]: n for key, n in KNOWN.counts["session and code"].items() if key[0] == session}
+        left = dict(zip(ORDER, CODES[session], strict=True))
         used: list[tuple[str, str]] = []
         rest: list[str] = []
         for who in "FM":
             ids = [name for name in utterances() if name[4] == session and name[-4] == who]
             rng.shuffle(ids)
-            for label, choice in {
-                "angry": ("ang",),
-                "happy": ("hap", "exc"),
-                "neutral": ("neu",),
-                "sad": ("sad",),
-            }.items():
-                for _ in range(KNOWN.counts["speaker and class"][f"{session}{who} {label}"]):
+            choices = (("ang",), ("hap", "exc"), ("neu",), ("sad",))
+            for size, choice in zip(SPEAKERS[session + who], choices, strict=True):
+                for _ in range(size):
                     code = next(code for code in choice if left[code])
                     left[code] -= 1
                     used.append((ids.pop(), code))

@@ -11,8 +11,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from extractors.corpora import Listing, msp_improv
 from extractors.corpora.msp_improv_release import EXCLUDED
+from extractors.settings import MspImprov
 from tests.extractors.corpora.conftest import APPLE_DOUBLE, picture_file
+
+FIRST, SECOND, THIRD = (f"MSP-IMPROV-S01A-{clip}" for clip in ("F01-S-FM01", "M01-S-FM02", "F02-S-MF01"))
+
+NO_FILE = "no file but a folder, a device or a broken link"
 
 VALUES = "A:3.400000; V:3.000000; D:2.600000 ; N:3.600000;"
 RATER = "W_77ab; Happy; ; A:4.000000; V:4.000000; D:3.000000; N:3.000000;"
@@ -102,6 +108,24 @@ class MspTree:
     def label(self, text: str) -> None:
         with self.labels.open("a") as stream:
             stream.write(text)
+
+
+def listing(root: Path, sessions: str = "123456", subset: str = "mmin") -> Listing:
+    """What is read from a corpus folder."""
+    corpus = MspImprov.model_validate({"type": "msp_improv", "root": str(root), "subset": subset})
+    return msp_improv.read(corpus, tuple(sessions))
+
+
+def reasons(found: Listing) -> dict[str, tuple[str, str]]:
+    """Stage and reason of every rejected id, of which there must be no two."""
+    rows: dict[str, tuple[str, str]] = {row.utterance: (row.stage, row.reason) for row in found.rejected}
+    assert len(rows) == len(found.rejected)
+    return rows
+
+
+def remarks(found: Listing) -> set[tuple[str, str, str]]:
+    """Id, stage and text of the remarks."""
+    return {(row.utterance, row.stage, row.remark) for row in found.remarks}
 
 
 def _names(actor: str, scenario: str) -> Iterator[str]:

@@ -1,22 +1,16 @@
 from __future__ import annotations
 
-import math
-import time
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from extractors.corpora import Listing, Rejected, Remark, iemocap
-from extractors.corpora.iemocap_release import KNOWN, Turn
 from extractors.corpora.judge import judge
-from extractors.corpora.lines import Line, split
 from extractors.files import UserError
 from extractors.settings import Iemocap, Policy
-from tests.extractors.corpora.iemocap_tree import EXTRA_TURNS, write_release
 
 
 def silent(items: Any, what: str, unit: str, total: int | None = None) -> Any:
@@ -140,6 +134,57 @@ def test_release_folder_one_level_down(tree: Any, line: Any) -> None:
         iemocap.label_files(settings(tree.root.parent))
 
 
+def test_odd_entries_stop_nothing(tree: Any, line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "Ses01F_impro01"
+    tree.dialogue(name, [line("F000", 1, 2, "ang")])
+    wavs = tree.root / "Session1/sentences/wav"
+    (wavs / "loop").symlink_to("loop")
+    (wavs / "Ses01F_impro02").symlink_to("Ses01F_impro02")
+    (tree.root / "Session1/sentences/ForcedAlignment").mkdir()
+    (tree.root / "Session1/sentences/ForcedAlignment" / name).touch()
+    for index, path in enumerate((tree.labels("Ses01F_impro03"), tree.labels("Ses01F_impro04"))):
+        [path.mkdir, lambda path=path: os.mkfifo(path)][index]()
+    tree.transcript("Ses01F_impro03").symlink_to("nowhere")
+    listing = listed(tree.root)
+    assert [row.utterance for row in listing.rows] == [f"{name}_F000"]
+    odd = "file is no file but a folder, a device or a broken link"
+    assert [(row.utterance, row.stage, row.reason) for row in listing.rejected] == [
+        ("Ses01F_impro03", "label", odd),
+        ("Ses01F_impro03", "transcript", odd),
+        ("Ses01F_impro04", "label", odd),
+    ]
+    assert all(path.is_file() for path in iemocap.label_files(settings(tree.root)))
+
+    def refuse(self: Path) -> Any:
+        raise PermissionError(13, os.strerror(13), str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refuse)
+        with pytest.raises(UserError, match="no label files"):
+            listed(tree.root)
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: refuse(path) if path == tree.transcript(name) else read_bytes(path)
+    )
+    found = listed(tree.root, policy="reject").rejected
+    assert Rejected(f"{name}_F000", "transcript", "no transcript line") in found
+    assert Rejected(name, "transcript", "file is unreadable (Permission denied)") in found
+
+
+def test_folders_that_cannot_be_listed_get_a_remark(tree: Any, line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree.dialogue("Ses01F_impro01", [line("F000", 1, 2, "ang")])
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "transcriptions")
+    assert Remark("Ses01", "label", "folder transcriptions cannot be read") in listed(tree.root).remarks
+
+
+def test_a_release_behind_links_says_so(tree: Any, line: Any, tmp_path: Path) -> None:
+    tree.dialogue("Ses01F_impro01", [line("F000", 1, 2, "ang")])
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "Session1").symlink_to(tree.root / "Session1")
+    with pytest.raises(UserError, match="a link that leaves the corpus folder"):
+        listed(tmp_path / "links")
+
+
 def test_unusable_folders(tmp_path: Path) -> None:
     def refused(match: str, root: Path) -> None:
         with pytest.raises(UserError, match=match):
@@ -152,34 +197,6 @@ def test_unusable_folders(tmp_path: Path) -> None:
     refused("no label files", tmp_path)
     (folder / "Ses04F_impro01.txt").write_bytes(bytes(range(256)))
     refused("no label line", tmp_path)
-
-
-def turns(content: bytes) -> list[Turn]:
-    return [item for item in iemocap.parse_labels(split(content), "file") if isinstance(item, Turn)]
-
-
-def test_what_is_odd_in_label_and_transcript_files() -> None:
-    head = b"[1.0 - 2.0]\tSes01F_impro01_F00%d\tneu\t[5.5000, 3.0000, 0.5000]\n"
-    label = b"%% not a turn\n" + head % 0 + b"C-E2:\tNeutral;\t(na\xefve [x; y])\n" + head % 1
-    label += b"A-E3:\tval 3; act 2; dom  ;\t()\nA-F1:\tval ; act 2; dom  2;\t()\n[1.0 - 2.0]\tSes01F_impro01_F0\tneu\n"
-    first, odd, second, *gaps, damaged = iemocap.parse_labels(split(label), "Ses01F_impro01")
-    assert first == Turn("Ses01F_impro01_F000", 1.0, 2.0, "neu", 5.5, 3.0, 0.5)
-    assert odd == Remark("Ses01F_impro01_F000", "label", "line 3 of the label file is not UTF-8, read as Latin-1")
-    assert isinstance(second, Turn)
-    assert gaps == [
-        Remark("Ses01F_impro01_F001", "label", "rater E3 gives no dominance"),
-        Remark("Ses01F_impro01_F001", "label", "rater F1 gives no valence"),
-    ]
-    assert isinstance(damaged, Rejected)
-    assert (damaged.utterance, damaged.reason[:7]) == ("Ses01F_impro01", "line 7 ")
-    text = b"Ses01F_impro01_F000 [1-2]: caf\xe9\x85 what\x1cnow?\r\nM: Mm.\n"
-    text += b"Ses01F_impro01_MXX0 [1-2]: \nSes01F_impro01 x\n"
-    assert list(iemocap.parse_transcript(split(text), "Ses01F_impro01")) == [
-        ("Ses01F_impro01_F000", "caf\u00e9  what now?"),
-        Remark("Ses01F_impro01_F000", "transcript", "line 1 is not UTF-8, read as Latin-1"),
-        ("Ses01F_impro01_MXX0", ""),
-        Remark("Ses01F_impro01", "transcript", "line 4 begins like a turn but is none, passed over"),
-    ]
 
 
 def test_remarks_of_a_whole_corpus(tree: Any, line: Any) -> None:
@@ -203,78 +220,3 @@ def test_remarks_of_a_whole_corpus(tree: Any, line: Any) -> None:
     assert not any(row.utterance[4] == "3" for row in listed(tree.root, ["2"]).remarks)
     rejected = reasons(listed(tree.root, policy="reject"))
     assert rejected["Ses02F_impro01_F000"] == ("transcript", "transcript is empty")
-
-
-@given(st.binary(max_size=300))
-def test_parsers_take_any_bytes(content: bytes) -> None:
-    assert turns(content) == [] or b"Ses0" in content
-    assert b"Ses" in content or not any(
-        isinstance(item, tuple) for item in iemocap.parse_transcript(split(content), "file")
-    )
-
-
-PIECES = [
-    "[",
-    "]",
-    "]:",
-    "\t",
-    " ",
-    "-",
-    "1.5",
-    "9" * 12,
-    ".",
-    "neu",
-    "Ses01F_impro01_F000",
-    "Ses05M_script01_1b_MXX0",
-    "\n",
-    "\r",
-]
-
-
-@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=40))
-def test_parsers_take_any_arrangement_of_their_own_pieces(pieces: list[str]) -> None:
-    content = "".join(pieces).encode("utf-8", "surrogatepass")
-    assert all(math.isfinite(turn.start) and math.isfinite(turn.end) for turn in turns(content))
-    for item in iemocap.parse_transcript(split(content), "file"):
-        assert isinstance(item, Remark) or not set("\r\n\t") & set(item[1])
-
-
-@given(st.floats(0, 9999), st.floats(0, 9999), st.sampled_from("FM"), st.integers(0, 999))
-def test_label_line_round_trip(start: float, end: float, who: str, number: int) -> None:
-    name = f"Ses03M_impro08b_{who}{number:03d}"
-    (turn,) = turns(f"[{start:.4f} - {end:.4f}]\t{name}\tfru\t[2.5000, 2.5000, 2.5000]\r\n".encode())
-    assert (turn.utterance, turn.code, turn.speaker, turn.dialogue) == (name, "fru", f"3{who}", "Ses03M_impro08b")
-    assert (turn.start, turn.end) == (float(f"{start:.4f}"), float(f"{end:.4f}"))
-
-
-@pytest.mark.parametrize("piece", ["[", "[1.5 - ", "Ses01F_impro01_F000 [", "Ses01F_", " ", "\t", "1", "]:"])
-def test_endless_lines_take_a_moment(piece: str) -> None:
-    began = time.perf_counter()
-    for start in ("[1", "A-E1:\tval "):
-        list(iemocap.parse_labels([Line(start + piece * 1_000_000, True)], "file"))
-    list(iemocap.parse_transcript([Line("Ses01F_impro01_F000 " + piece * 1_000_000, True)], "file"))
-    assert time.perf_counter() - began < 2
-
-
-def test_full_size_release_is_read_in_seconds(tmp_path: Path) -> None:
-    expected = write_release(tmp_path)
-    began = time.perf_counter()
-    listing = iemocap.read(settings(tmp_path), iemocap.SESSIONS)
-    assert time.perf_counter() - began < 5
-    assert (len(expected), len(listing.rows), len(listing.passed_over)) == (10039, 5531, 4508)
-    assert {(row.utterance, row.label) for row in listing.rows} == {(t.utterance, t.label) for t in expected if t.label}
-    assert len(listing.rejected) == len(listing.passed_over)
-    assert len(listing.ratings) == 10039
-    extra = [remark for remark in listing.remarks if "extra turn" in remark.remark]
-    assert (len(extra), sum("2 lines" in remark.remark for remark in extra)) == (EXTRA_TURNS - 2, 2)
-    for name in ("dialogues", "utterances"):
-        assert listing.check["lists"][name]["sha256"] == KNOWN.lists[name][1]
-    assert listing.check["found"] == KNOWN.counts
-    path = tmp_path / "Session3/dialog/EmoEvaluation/Ses03M_impro05b.txt"
-    path.write_text(path.read_text().replace("\tSes03M_impro05b_F007\t", "\tSes03M_impro05b_F07\t"))
-    damaged = iemocap.read(settings(tmp_path), iemocap.SESSIONS)
-    assert damaged.check["differences"][0] == (
-        "utterance Ses03M_impro05b_F007: of the release, but has no label line here"
-    )
-    assert "dialogue Ses03M_impro05b: 65 instead of 66" in damaged.check["differences"]
-    assert reasons(damaged)["Ses03M_impro05b"][1].endswith("of the label file begins like a label but is none")

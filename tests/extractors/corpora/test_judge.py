@@ -55,10 +55,14 @@ def test_words_and_the_policy_for_them(tmp_path: Path) -> None:
     listing = Listing([empty], [], {}, wordless={"u": "no transcript file"})
     (rejected,) = judge.judge(listing, tmp_path, Policy(), silent).rejected
     assert rejected.reason == "no transcript file"
+    (tmp_path / "v.avi").unlink()
+    found = judge.judge(listing, tmp_path, Policy(), silent)
+    assert [row.reason for row in found.rejected] == ["no transcript file"]
+    assert [row.remark for row in found.remarks] == ["avi: missing"]
 
 
 def test_length_and_the_policy_for_it(tmp_path: Path, media: dict[str, Any]) -> None:
-    media["sound"] = Sound(seconds=0.3)
+    media["sound"], media["film"] = Sound(seconds=0.3), Film()
     assert verdict(tmp_path, ROW) == ["0.300 s long"]
     assert verdict(tmp_path, ROW, shortest_seconds=0.31) == ("audio", "300.0 ms long, at least 310 are needed")
     media["sound"] = Sound(seconds=25.0)
@@ -68,6 +72,23 @@ def test_length_and_the_policy_for_it(tmp_path: Path, media: dict[str, Any]) -> 
         "audio",
         "10.0 ms long, at least 25 are needed",
     )
+    assert verdict(tmp_path, replace(ROW, audio_start=24.0, audio_end=30.0)) == [
+        "wav: 25.000 s long, the utterance ends at 30.000 s"
+    ]
+    assert verdict(tmp_path, replace(ROW, audio_start=30.0, audio_end=32.0)) == (
+        "audio",
+        "wav: 25.000 s long, the utterance begins at 30.000 s",
+    )
+    media["sound"] = Sound(seconds=3.0, odd="9 bytes behind")
+    assert verdict(tmp_path, ROW) == ["wav: 9 bytes behind"]
+    assert verdict(tmp_path, replace(ROW, audio="")) == ("audio", "wav: missing")
+
+
+def test_sound_and_picture_of_one_clip_differ_in_length(tmp_path: Path, media: dict[str, Any]) -> None:
+    media["film"] = Film(promised=3.4)
+    assert verdict(tmp_path, ROW) == []
+    media["film"] = Film(promised=3.6)
+    assert verdict(tmp_path, ROW) == ["3.000 s of sound, 3.600 s of picture"]
 
 
 def test_films_that_break_off(tmp_path: Path, media: dict[str, Any]) -> None:
@@ -79,6 +100,9 @@ def test_films_that_break_off(tmp_path: Path, media: dict[str, Any]) -> None:
     timed = replace(ROW, audio_start=0.5, audio_end=1.5, video_start=0.5)
     assert verdict(tmp_path, replace(timed, video_end=1.5)) == []
     assert verdict(tmp_path, replace(timed, video_end=1.6))[0] == "video"
+    media["film"] = Film(promised=3.0)
+    assert verdict(tmp_path, replace(timed, video_end=3.05)) == []
+    assert verdict(tmp_path, replace(timed, video_end=3.2)) == ["avi: 3.000 s long, the utterance ends at 3.200 s"]
     media["film"] = Film(promised=3.0, silent=True)
     assert verdict(tmp_path, ROW) == ["avi has no sound track"]
     assert verdict(tmp_path, replace(ROW, video_start=3.0, video_end=6.0)) == (

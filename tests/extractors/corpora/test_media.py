@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from extractors.corpora.media import Film, film, missing, sound
+from extractors.corpora.media import Film, Sound, film, missing, sound
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100])
@@ -33,6 +33,34 @@ def test_lying_header_even_behind_another_chunk(tmp_path: Path) -> None:
     )
 
 
+def test_sound_behind_what_the_header_promises(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full(16_000, 0.5), 16_000, "PCM_16")
+    raw = bytearray(path.read_bytes())
+    assert sound(path).odd == ""
+    raw[40:44] = (8_000).to_bytes(4, "little")
+    path.write_bytes(raw)
+    assert (sound(path).seconds, sound(path).odd) == (0.25, "24000 bytes behind the sound that its header promises")
+    raw[40:44] = b"\xff\xff\xff\xff"
+    path.write_bytes(raw)
+    assert sound(path) == Sound(seconds=1.0)
+
+
+def test_sound_that_no_library_should_be_asked_for(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "slow.wav", np.zeros(100), 1, "PCM_16")
+    assert sound(tmp_path / "slow.wav").problem == "unreadable (sampling rate of 1 Hz)"
+    (tmp_path / "a.raw").write_bytes(bytes(2000))
+    assert sound(tmp_path / "a.raw").problem.startswith("unreadable (")
+    flac = tmp_path / "a.flac"
+    soundfile.write(flac, np.zeros(16_000), 16_000)
+    raw = bytearray(flac.read_bytes())
+    raw[21] &= 0xF0
+    raw[22:26] = bytes(4)
+    flac.write_bytes(raw)
+    assert soundfile.info(flac).frames > 2**60
+    assert sound(flac).seconds < 10 or sound(flac).problem
+
+
 def test_no_random_bytes_break_the_checks(tmp_path: Path) -> None:
     path = tmp_path / "a"
     rng = np.random.default_rng(0)
@@ -51,7 +79,8 @@ def test_files_that_are_no_files(tmp_path: Path) -> None:
     (root / "b").symlink_to("../b")
     (root / "c").touch()
     found = [missing(root, root / name) for name in ("a.wav", "loop", "nothing", "b", "c")]
-    assert found == ["missing", "missing", "missing", "a link that leaves the corpus folder", ""]
+    odd = "no file but a folder, a device or a broken link"
+    assert found == [odd, odd, "missing", "a link that leaves the corpus folder", ""]
 
 
 def test_avi_without_picture(tree: Any, line: Any, tmp_path: Path) -> None:

@@ -8,33 +8,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extractors.corpora import Listing, msp_improv
+from extractors.corpora import msp_improv
 from extractors.corpora.judge import judge
 from extractors.corpora.msp_improv_release import EXCLUDED
-from extractors.files import UserError
 from extractors.settings import MspImprov, Policy
-from tests.extractors.corpora.msp_tree import LACKING, RATER, RATERS, VALUES, MspTree, block
-
-FIRST, SECOND, THIRD = (f"MSP-IMPROV-S01A-{clip}" for clip in ("F01-S-FM01", "M01-S-FM02", "F02-S-MF01"))
+from tests.extractors.corpora.msp_tree import (
+    FIRST,
+    LACKING,
+    NO_FILE,
+    RATER,
+    RATERS,
+    SECOND,
+    THIRD,
+    VALUES,
+    MspTree,
+    block,
+    listing,
+    reasons,
+    remarks,
+)
 
 
 def silent(items: Any, what: str, unit: str, total: int | None = None) -> Any:
     return items
-
-
-def listing(root: Path, sessions: str = "123456", subset: str = "mmin") -> Listing:
-    corpus = MspImprov.model_validate({"type": "msp_improv", "root": str(root), "subset": subset})
-    return msp_improv.read(corpus, tuple(sessions))
-
-
-def reasons(found: Listing) -> dict[str, tuple[str, str]]:
-    rows: dict[str, tuple[str, str]] = {row.utterance: (row.stage, row.reason) for row in found.rejected}
-    assert len(rows) == len(found.rejected)
-    return rows
-
-
-def remarks(found: Listing) -> set[tuple[str, str, str]]:
-    return {(row.utterance, row.stage, row.remark) for row in found.remarks}
 
 
 @pytest.fixture
@@ -130,9 +126,10 @@ def test_transcripts(tree: MspTree) -> None:
     elsewhere = tree.root / "text" / "session5" / f"{clips[7]}.TXT"
     elsewhere.parent.mkdir(parents=True)
     elsewhere.write_text("Elsewhere.")
-    (tree.root / "Phonetic_Alignments").mkdir()
-    for clip in clips:
-        (tree.root / "Phonetic_Alignments" / f"{clip}.txt").write_text("0 10 sil")
+    for folder in ("Phonetic_Alignments", "forcedalignment2"):
+        (tree.root / folder).mkdir()
+        for clip in clips:
+            (tree.root / folder / f"{clip}.txt").write_text("0 10 sil")
     found = listing(tree.root)
     assert [row.text for row in found.rows] == ["", "", "", "", "Café?", "Café?", "one two  three", "Elsewhere.", ""]
     assert found.wordless == {
@@ -160,7 +157,7 @@ def test_remarks_on_the_evaluation_file(tree: MspTree) -> None:
         tree.words(clip).write_text("Yes.")
     found = listing(tree.root)
     assert remarks(found) == {
-        ("", "label", f"Evaluation.txt: lines that belong to no clip: {2 + 1 + len(RATERS)}"),
+        ("", "label", f"Evaluation.txt: lines that belong to no clip: {2 + len(RATERS)}, the first is line 1"),
         (FIRST, "label", "no value for dominance, naturalness in the consensus line"),
         (FIRST, "label", "rater lines without a value: 1"),
         (FIRST, "label", "rater lines that cannot be read: 2"),
@@ -169,6 +166,10 @@ def test_remarks_on_the_evaluation_file(tree: MspTree) -> None:
         (THIRD, "label", "evaluation lines not UTF-8, read as Latin-1"),
     }
     assert [row.label for row in found.rows] == ["angry", "neutral", "happy"]
+    (number,) = (n for n, line in enumerate(tree.labels.read_bytes().splitlines(), 1) if b"S21A" in line)
+    begins = "of the evaluation file begins like a consensus line but is none"
+    assert reasons(found) == {f"line {number}": ("label", f"line {number} {begins}")}
+    assert reasons(listing(tree.root, "6")) == reasons(found)
     values = [(row.utterance, row.activation, row.valence, row.dominance, row.naturalness) for row in found.ratings]
     assert values == [(FIRST, 3.4, 3.0, None, None), (THIRD, 3.4, 3.0, 2.6, 3.6), (SECOND, None, None, None, None)]
     assert {row.activation_scale for row in found.ratings} == {"1 active, 5 calm"}
@@ -189,100 +190,6 @@ def test_sessions_limit_all_but_the_check(tree: MspTree) -> None:
     assert found.wordless == {THIRD: "no transcript file"}
 
 
-def test_names_that_are_no_ids_are_not_looked_at(tree: MspTree) -> None:
-    tree.clip(FIRST, "A", media=48_000)
-    folder = tree.media(FIRST, "wav").parent
-    for name in (f"._{SECOND}.wav", f"{SECOND}.wav.bak", f"{SECOND}.mp4", f"{SECOND.lower()}.wav", f"{SECOND}.av\u0131",
-                 SECOND.replace("M01", "M07") + ".wav", SECOND.replace("S01A", "S21A") + ".avi", f"x{SECOND}.txt",
-                 SECOND.replace("FM02", "FM\u0660\u0662") + ".wav", "Readme.txt", f"{SECOND}.wav\n"):  # fmt: skip
-        (folder / name).write_bytes(b"")
-    (folder / f"{SECOND}.wav").mkdir()
-    found = listing(tree.root)
-    assert [row.utterance for row in found.rows] == [FIRST]
-    assert (found.rejected, found.remarks) == ([], [])
-
-
-def test_two_files_of_one_clip(tree: MspTree) -> None:
-    clips = [f"MSP-IMPROV-S03N-M05-S-MF{i:02d}" for i in range(1, 7)]
-    for clip in clips:
-        tree.clip(clip, media=44_100)
-    other = tree.root / "other"
-    other.mkdir()
-    (other / f"{clips[0]}.WAV").write_bytes(tree.media(clips[0], "wav").read_bytes())
-    (other / f"{clips[1]}.avi").write_bytes(b"")
-    (other / f"{clips[2]}.txt").write_text("Hello there.")
-    (other / f"{clips[3]}.txt").write_text("Hello here.")
-    (other / f"{clips[4]}.wav").symlink_to(tree.media(clips[4], "wav"))
-    found = listing(tree.root)
-    assert [row.utterance for row in found.rows] == [clips[2], clips[4], clips[5]]
-    place = f"session5/S03N/S/{clips[0]}.wav"
-    assert reasons(found) == {
-        clips[0]: ("audio", f"2 wav files: Audio/{place}, other/{clips[0]}.WAV"),
-        clips[1]: ("video", f"2 avi files: Video/session5/S03N/S/{clips[1]}.avi, other/{clips[1]}.avi"),
-        clips[3]: (
-            "transcript",
-            "2 different transcripts: "
-            f"Human_transcriptions/All_human_transcriptions/{clips[3]}.txt, other/{clips[3]}.txt",
-        ),
-    }
-
-
-def test_links_must_stay_in_the_corpus(tree: MspTree, tmp_path: Path) -> None:
-    tree.clip(FIRST, "A", media=48_000)
-    tree.clip(SECOND, "H", text=None, media=48_000)
-    tree.clip(THIRD, "H", text=None)
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / f"{THIRD}.wav").write_bytes(b"")
-    (outside / "words.txt").write_text("Outside.")
-    (outside / "Evaluation.txt").write_text("Outside.")
-    tree.words(SECOND).symlink_to(outside / "words.txt")
-    (tree.root / "media").symlink_to(outside)
-    (tree.root / "again").symlink_to(tree.root / "Audio")
-    (tree.root / "Audio" / "loop").symlink_to(tree.root)
-    (tree.root / "itself").symlink_to("itself")
-    (tree.root / f"{THIRD}.txt").symlink_to("nowhere")
-    link = tmp_path / "link"
-    link.symlink_to(tree.root)
-    for root in (tree.root, link):
-        found = listing(root)
-        assert [(row.utterance, row.audio) for row in found.rows] == [(FIRST, f"Audio/session1/S01A/S/{FIRST}.wav")]
-        place = f"Human_transcriptions/All_human_transcriptions/{SECOND}.txt"
-        assert reasons(found) == {
-            SECOND: ("transcript", f"{place}: a link that leaves the corpus folder"),
-            THIRD: ("transcript", f"{THIRD}.txt: missing"),
-        }
-        assert remarks(found) == {("", "audio", "media: a link that leaves the corpus folder; not followed")}
-
-
-def test_folders_that_are_no_corpus(tmp_path: Path) -> None:
-    def error(root: Path, part: str) -> None:
-        with pytest.raises(UserError) as caught:
-            listing(root)
-        assert part in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-    error(tmp_path / "absent", "absent: no such folder; set it to the unpacked MSP-IMPROV release")
-    error(tmp_path, "no Evaluation.txt, nor one level down; set it to the unpacked MSP-IMPROV release")
-    tree = MspTree(tmp_path / "corpus", labels="MSP-IMPROV/Evaluation.txt")
-    error(tree.root, "MSP-IMPROV/Evaluation.txt: no consensus line (UTD-IMPROV-...); is this MSP-IMPROV")
-    tree.clip(FIRST)
-    second = tree.root / "EVALUTION.txt"
-    second.write_bytes(tree.labels.read_bytes())
-    assert len(listing(tree.root).rows) == 1
-    second.write_text("other")
-    error(tree.root, f"{second} and {tree.labels} differ; remove the one that is not of the release")
-    second.unlink()
-    second.symlink_to("nowhere")
-    error(tree.root, "EVALUTION.txt: missing; put the evaluation file of the release there")
-    second.unlink()
-    odd = os.fsencode(tree.root) + b"/caf\xe9"
-    os.mkdir(odd)  # noqa: PTH102
-    assert len(listing(tree.root).rows) == 1
-    Path(os.fsdecode(odd), f"{FIRST}.wav").touch()
-    error(tree.root, "'caf\\udce9/MSP-IMPROV-S01A-F01-S-FM01.wav': not a UTF-8 name; rename the folder")
-
-
 @settings(max_examples=30)
 @given(content=st.binary(max_size=40))
 def test_any_bytes_are_a_transcript(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
@@ -293,3 +200,47 @@ def test_any_bytes_are_a_transcript(tmp_path_factory: pytest.TempPathFactory, co
     (row,) = found.rows
     assert row.text.isprintable() or not any(character in row.text for character in "\n\r\x00\x1b\x85\u2028")
     assert bool(found.wordless) == (not row.text)
+
+
+def test_transcripts_by_people_count_where_others_differ(tree: MspTree) -> None:
+    one, two, three, four = (f"MSP-IMPROV-S03N-M05-S-MF{i:02d}" for i in range(1, 5))
+    for clip in (one, two, three, four):
+        tree.clip(clip)
+    for clip, folder, words in (
+        (one, "ASR", "Hello hair."),
+        (one, "Text", "Yellow hair."),
+        (two, "ASR", "Hello\tthere."),
+        (three, "more_HUMAN_words", "Hello hair."),
+        (four, "ASR", "Hello hair."),
+    ):
+        (tree.root / folder).mkdir(exist_ok=True)
+        (tree.root / folder / f"{clip}.txt").write_text(words)
+    tree.words(four).rename(tree.root / f"{four}.txt")
+    found = listing(tree.root)
+    assert [(row.utterance, row.text) for row in found.rows] == [(one, "Hello  there."), (two, "Hello there.")]
+    place = "Human_transcriptions/All_human_transcriptions/"
+    assert remarks(found) == {(one, "transcript", f"3 transcripts differ; {place}{one}.txt is used")}
+    assert reasons(found) == {
+        three: ("transcript", f"2 different transcripts: {place}{three}.txt, more_HUMAN_words/{three}.txt"),
+        four: ("transcript", f"2 different transcripts: ASR/{four}.txt, {four}.txt"),
+    }
+
+
+def test_a_fifo_is_never_opened(tree: MspTree) -> None:
+    tree.clip(FIRST, text=None)
+    tree.clip(SECOND)
+    os.mkfifo(tree.root / f"{FIRST}.txt")
+    for name in (f"{SECOND}.wav", f"{SECOND}.WAV"):
+        os.mkfifo(tree.root / name)
+    assert reasons(listing(tree.root)) == {
+        FIRST: ("transcript", f"{FIRST}.txt: {NO_FILE}"),
+        SECOND: ("audio", f"2 wav files that differ: {SECOND}.WAV, {SECOND}.wav"),
+    }
+
+
+def test_reading_transcripts_shows_a_bar_on_stderr_only(tree: MspTree, capsys: pytest.CaptureFixture[str]) -> None:
+    tree.clip(FIRST)
+    listing(tree.root)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "reading labels and transcripts: 100%" in err

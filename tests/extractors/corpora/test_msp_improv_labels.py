@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from extractors.corpora.lines import Line, split
 from extractors.corpora.msp_improv_labels import UTTERANCE, Clip, parse_evaluation, parse_rater, session
-from tests.extractors.corpora.msp_tree import LACKING, RATER, VALUES, block
-
-FIRST, SECOND, THIRD = (f"MSP-IMPROV-S01A-{clip}" for clip in ("F01-S-FM01", "M01-S-FM02", "F02-S-MF01"))
+from tests.extractors.corpora.msp_tree import FIRST, LACKING, RATER, SECOND, THIRD, VALUES, block
 
 
 def clip(name: str, letter: str) -> Clip:
@@ -41,13 +39,13 @@ def test_a_clip_is_named_by_its_actor_and_not_by_the_pair() -> None:
 
 def test_an_evaluation_file_as_in_the_release() -> None:
     text = block(FIRST, "A") + block(SECOND, "H", [RATER, RATER]) + block(THIRD, "N", []).rstrip("\n")
-    clips, strays = parse_evaluation(split(text.encode()))
+    clips, *others = parse_evaluation(split(text.encode()))
     assert [(clip.utterance, clip.letter, len(clip.raters)) for clip in clips] == [
         (FIRST, "A", 5),
         (SECOND, "H", 2),
         (THIRD, "N", 0),
     ]
-    assert (strays, {clip.damaged for clip in clips}) == (0, {0})
+    assert (others, {clip.damaged for clip in clips}) == ([[], []], {0})
     one = clips[0].raters[1]
     assert (one.rater, one.primary, one.secondary) == ("W_c4_5", "Other", "bored; a bit [tense]; A:?")
     assert (one.activation, one.valence, one.dominance, one.naturalness) == (3.0, 2.0, 1.0, 5.0)
@@ -64,8 +62,17 @@ def test_an_evaluation_file_as_in_the_release() -> None:
         again = parse_evaluation(split(same.encode()))
         assert [(clip.utterance, clip.letter) for clip in again[0]] == [(FIRST, "A"), (SECOND, "H"), (THIRD, "N")]
         assert [clip.lacking for clip in again[0]] == [[], [], []]
-        assert again[1] == 0
+        assert again[1:] == ([], [])
         assert [len(clip.raters) for clip in again[0]] == [5, 2, 0]
+
+
+def test_lines_of_no_clip_have_their_numbers() -> None:
+    text = f"Title\n\n{block(FIRST, 'A')}UTD-IMPROV-S01A\n{RATER}\n {SECOND}; 7;\n{block(SECOND, 'H', [])}\n\n{RATER}"
+    clips, damaged, strays = parse_evaluation(split(text.encode()))
+    lines = text.split("\n")
+    assert [clip.utterance for clip in clips] == [FIRST, SECOND]
+    assert [lines[number - 1] for number in damaged] == ["UTD-IMPROV-S01A", f" {SECOND}; 7;"]
+    assert strays == [1, damaged[0] + 1, len(lines)]
 
 
 FREE = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=60)
@@ -109,9 +116,11 @@ PIECES = [
 @given(st.one_of(st.binary(max_size=300), st.lists(st.sampled_from(PIECES)).map(lambda parts: "".join(parts).encode())))
 def test_no_line_is_lost_and_no_bytes_are_too_odd(content: bytes) -> None:
     lines = split(content)
-    clips, strays = parse_evaluation(lines)
+    clips, damaged, strays = parse_evaluation(lines)
     parts = sum(1 + len(clip.raters) + clip.damaged for clip in clips)
-    assert parts + strays == sum(bool(line.text.strip()) for line in lines)
+    assert parts + len(damaged) + len(strays) == sum(bool(line.text.strip()) for line in lines)
+    for number in damaged:
+        assert lines[number - 1].text.lstrip().startswith(("UTD-IMPROV-", "MSP-IMPROV-"))
     for clip in clips:
         assert re.fullmatch(UTTERANCE, clip.utterance)
 
@@ -133,6 +142,6 @@ def test_no_line_is_lost_and_no_bytes_are_too_odd(content: bytes) -> None:
 def test_endless_lines_take_no_time(endless: Callable[[int], str]) -> None:
     lines = [Line(f"UTD{FIRST[3:]}.avi; A; {VALUES}", True), Line(endless(1_000_000), True), Line(RATER, True)]
     begin = time.process_time()
-    clips, _ = parse_evaluation(lines)
+    clips, *_ = parse_evaluation(lines)
     assert time.process_time() - begin < 1
     assert clips[0].letter == "A"

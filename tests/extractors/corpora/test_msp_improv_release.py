@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from extractors.corpora import Listing, msp_improv
+from extractors.corpora import Listing
 from extractors.corpora.check import compare, digest
 from extractors.corpora.msp_improv_labels import Clip
 from extractors.corpora.msp_improv_release import EXCLUDED, KNOWN, counts, in_subset, lists
-from extractors.settings import MspImprov
 from tests.extractors.corpora.msp_tree import (
     EXCLUDED_LETTERS,
     LETTERS,
     SCENARIOS,
     SUBSET,
+    listing,
     release_letters,
     release_tree,
 )
@@ -108,6 +108,14 @@ def test_a_lost_clip_shows_in_every_count_it_was_part_of() -> None:
         assert line in lines
 
 
+def test_unlabelled_clips_of_the_excluded_ones_are_named() -> None:
+    letters = release_letters()
+    lost = sorted(EXCLUDED)[::60]
+    clips = [clip(name, letter) for name, letter in letters.items() if name not in lost]
+    named = [line for line in compare(lists(clips), counts(clips), KNOWN)["differences"] if "MSP-IMPROV" in line]
+    assert named == [f"utterance {name}: of the release, but has no label line here" for name in lost]
+
+
 def test_the_lists_hold_ids_and_letters() -> None:
     names = {"MSP-IMPROV-S01A-F01-S-FM01": "A", "MSP-IMPROV-S01A-F01-P-FM02": "H", "MSP-IMPROV-S01A-F01-S-FM03": "X"}
     names[min(EXCLUDED)] = "S"
@@ -126,16 +134,11 @@ def test_the_lists_hold_ids_and_letters() -> None:
 Found = tuple[Path, dict[str, set[str]], Listing, float]
 
 
-def listing(root: Path, subset: str) -> Listing:
-    corpus = MspImprov.model_validate({"type": "msp_improv", "root": str(root), "subset": subset})
-    return msp_improv.read(corpus, msp_improv.sessions(corpus))
-
-
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Found:
     tree, odd = release_tree(tmp_path_factory.mktemp("release") / "corpus")
     begin = time.process_time()
-    found = listing(tree.root, "mmin")
+    found = listing(tree.root)
     return tree.root, odd, found, time.process_time() - begin
 
 
@@ -175,7 +178,7 @@ def test_ids_that_are_made_up_do_not_have_the_known_digests(release: Found) -> N
 
 
 def test_all_four_class_clips_of_a_release(release: Found) -> None:
-    found = listing(release[0], "all")
+    found = listing(release[0], subset="all")
     assert len(found.rows) == 7798
     assert Counter(row.label for row in found.rows) == KNOWN.counts["class"]
     assert {row.stage for row in found.rejected} == {"label"}

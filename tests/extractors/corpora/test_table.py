@@ -176,9 +176,14 @@ def test_sessions_and_what_is_read_of_them(tmp_path: Path) -> None:
 def test_session_and_fold(tmp_path: Path) -> None:
     both = f"{HEADER},fold"
     row = ",".join(GOOD.values())
-    assert read(tmp_path, f"{both}\n{row},1\n").rows[0].session == "1"
-    with pytest.raises(UserError, match=r"session and fold differ in line 3; keep one of the two columns"):
-        read(tmp_path, f"{both}\n{row},1\n{row.replace('u1', 'u2')},2\n")
+    others = [f"{row.replace('u1', name)},{fold}\n" for name, fold in (("u2", "2"), ("u3", ""), ("", "2"))]
+    listing = read(tmp_path, f"{both}\n{row},1\n{''.join(others)}")
+    assert [(row.utterance, row.session) for row in listing.rows] == [("u1", "1")]
+    assert reasons(listing) == {
+        "u2": ("label", "session '1', but fold '2'"),
+        "u3": ("label", "session '1', but fold ''"),
+        "row 5": ("label", "utterance is empty"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -213,8 +218,9 @@ def test_files_that_cannot_be_the_table(tmp_path: Path, monkeypatch: pytest.Monk
         ("absent.csv", "missing"),
         ("folder.csv", "a folder"),
         ("link.csv", "a link that leaves the corpus folder"),
-        ("../outside.csv", "a link that leaves the corpus folder"),
-        (str(tmp_path / "outside.csv"), "a link that leaves the corpus folder"),
+        ("../outside.csv", "outside the corpus folder"),
+        ("folder.csv/../../outside.csv", "outside the corpus folder"),
+        (str(tmp_path / "outside.csv"), "outside the corpus folder"),
         ("x" * 5000, "unreadable"),
     ):
         with pytest.raises(UserError, match=rf"{reason}.*; `file` must name a CSV below {root}"):
@@ -225,7 +231,8 @@ def test_files_that_cannot_be_the_table(tmp_path: Path, monkeypatch: pytest.Monk
     (root / "link.csv").unlink()
     (root / "link.csv").symlink_to("utterances.csv")
     monkeypatch.setattr(table, "MOST_BYTES", 1000)
-    assert table.sessions(corpus(root, file="link.csv")) == ("1",)
+    for name in ("link.csv", "folder.csv/../utterances.csv", "../corpus/utterances.csv"):
+        assert table.sessions(corpus(root, file=name)) == ("1",)
 
 
 def test_a_changed_table_is_read_again(tmp_path: Path) -> None:
