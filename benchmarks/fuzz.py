@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of everything that reads label, transcript and table files.
+"""Coverage-guided fuzzing of everything that reads label, transcript and table files, FER+ votes and wav headers.
 
     python -m pip install atheris==3.0.0      # not one of the locked packages
     python benchmarks/fuzz.py --seconds 600
@@ -24,7 +24,8 @@ with atheris.instrument_imports(include=["extractors"]):
     from extractors.corpora.iemocap_lines import parse_transcript
     from extractors.corpora.judge import look
     from extractors.corpora.lines import split
-    from extractors.corpora.media import Sound
+    from extractors.corpora.media import Sound, sound
+    from extractors.ferplus import read_votes
     from extractors.files import UserError
     from extractors.settings import Iemocap, MspImprov, Table
 
@@ -40,6 +41,10 @@ SEEDS = [
     b"\x03Hi.\xe9\n",
     b"\x04utterance,session,speaker,label,text,audio,video,start,end,crop\n"
     b'a,1,x,sad,"so, what",a.wav,../v.avi,0.5,1,left\nb,2,y,joy,,a.wav,v.avi,,,\n',
+    b"\x05Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
+    b"Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0\nPublicTest,,0,0,0,0,0,0,0,0,0,10\n",
+    b"\x06RIFF\x44\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00"
+    b"data\x20\x00\x00\x00" + bytes(32),
 ]
 
 
@@ -71,13 +76,26 @@ def rows(content: bytes) -> Listing | None:
     return table.read(corpus, table.sessions(corpus)) if table.classes(corpus) else None
 
 
+def votes(content: bytes) -> Listing | None:
+    (FOLDER / "votes.csv").write_bytes(content)
+    read_votes(FOLDER / "votes.csv")
+    return None
+
+
+def header(content: bytes) -> Listing | None:
+    (FOLDER / "a.wav").write_bytes(content)
+    found = sound(FOLDER / "a.wav")
+    assert found.problem or 0 <= found.seconds < 1e9
+    return None
+
+
 WORDS = (
     "[1.0 - 2.0]\t", "Ses01F_impro01_F000", "\tneu\t", "A-E3:\tval ; act 2; dom  ;", "XX0 [1-2]:", "UTD-IMPROV-",
     "MSP-IMPROV-S01A-F01-S-FM01.avi; N; A:3.4; V:3.0; D:NaN ; N:3.6;", "W_1; Happy; ", "\n\n", "\r\n", ";", "../",
     "/etc/", "utterance,session,speaker,label,text,audio,video,start,end,crop,dialogue\n", '"', '""', ",", ",,",
     "1e9", "left",
 )  # fmt: skip
-TARGETS: list[Callable[[bytes], Listing | None]] = [labels, transcript, evaluation, words, rows]
+TARGETS: list[Callable[[bytes], Listing | None]] = [labels, transcript, evaluation, words, rows, votes, header]
 ROOTS = [FOLDER / name for name in ("iemocap", "iemocap", "msp", "spoken", "table")]
 
 
