@@ -23,6 +23,8 @@ class Known:
     """the list that counts labelled utterances"""
     ids: Mapping[str, Callable[[], Sequence[str]]] = field(default_factory=dict)
     """name of a list to all its lines, where these are known and not only their digest"""
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """name of a list of `id TAB label` to how often each label is in it"""
 
 
 def digest(lines: Iterable[str]) -> str:
@@ -40,7 +42,8 @@ def compare(lists: Mapping[str, Sequence[str]], counts: Counts, known: Known) ->
 
     `status` is `matches` when every list has its known digest; `not a release` when none has and there are fewer
     than half as many utterances; else `differs`. Then `differences` says in words which ids are missing or too many
-    (where all ids are known), where the counts deviate, and which list has as many lines as the release but others.
+    (where all ids are known), which label is another one (where it is a single one), where the counts deviate, and
+    which list has as many lines as the release but others.
     """
     digests = {name: digest(lines) for name, lines in lists.items()}
     equal = {name: digests[name] == value for name, (_, value) in known.lists.items()}
@@ -54,6 +57,8 @@ def compare(lists: Mapping[str, Sequence[str]], counts: Counts, known: Known) ->
     if status == "differs":
         for name, ids in known.ids.items():
             where += [] if equal[name] else id_differences(lists[name], ids())
+        for name, totals in known.labels.items():
+            where += changed_label(lists[name], known.lists[name][1], totals)
         where += differences(counts, known.counts)
         where += [
             f"list of {name}: {size} lines as in the release, but not the same ones"
@@ -70,6 +75,27 @@ def compare(lists: Mapping[str, Sequence[str]], counts: Counts, known: Known) ->
         "found": counts,
         "known": known.counts,
     }
+
+
+def changed_label(lines: Sequence[str], known: str, totals: Mapping[str, int]) -> list[str]:
+    """A line for the one label of `id TAB label` lines without which they would have the `known` digest, if any.
+
+    The numbers per label say which two labels are concerned, so that only lines of one of them are tried.
+    """
+    found = Counter(line.partition("\t")[2] for line in lines)
+    odd = {label: found[label] - totals.get(label, 0) for label in found.keys() | totals.keys()}
+    more = [label for label, n in odd.items() if n > 0]
+    fewer = [label for label, n in odd.items() if n < 0]
+    if [odd[label] for label in more + fewer] != [1, -1]:
+        return []
+    ordered = sorted(line.encode() for line in lines)
+    for place, line in enumerate(ordered):
+        name, _, label = line.partition(b"\t")
+        if label.decode() == more[0]:
+            changed = [*ordered[:place], name + b"\t" + fewer[0].encode(), *ordered[place + 1 :]]
+            if hashlib.sha256(b"\n".join(changed)).hexdigest() == known:
+                return [f"utterance {name.decode()}: label {more[0]} instead of {fewer[0]}"]
+    return []
 
 
 def id_differences(found: Sequence[str], known: Sequence[str]) -> list[str]:

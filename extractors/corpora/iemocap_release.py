@@ -179,4 +179,5 @@ KNOWN = Known(
     counts=_known_counts(),
     utterances="utterances",
     ids={"utterances": utterances},
+    labels={"codes": {code: sum(row[i] for row in _CODES_OF_SESSION.values()) for i, code in enumerate(_CODES)}},
 )

@@ -127,4 +127,9 @@ KNOWN = Known(
     counts=_known_counts(),
     utterances="utterances",
     ids={"excluded utterances": lambda: sorted(EXCLUDED)},
+    labels={
+        "consensus letters": {
+            letter: sum(row[i] for row in _LETTERS_OF_SCENARIO.values()) for i, letter in enumerate(_LETTERS)
+        }
+    },
 )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from dataclasses import replace
 
 from extractors.corpora.check import Known, compare, differences, digest, tally, uncompared
 from extractors.corpora.iemocap_release import KNOWN, Turn, counts, lists
@@ -30,6 +32,27 @@ def test_differences_name_every_id_that_is_missing_or_too_many() -> None:
     assert "dialogue Ses05M_script01_1b: 80 instead of 81" in found
     assert "session 5: 2169 instead of 2170" in found
     assert not any(line.startswith("dialogue Ses05M_script01_1:") for line in found)
+
+
+def test_a_single_changed_label_is_named() -> None:
+    turns = imitation()
+    codes = lists(turns)["codes"]
+    made_up = replace(KNOWN, lists=KNOWN.lists | {"codes": (10039, digest(codes))})
+    assert KNOWN.labels["codes"] == Counter(line.split("\t")[1] for line in codes)
+
+    def named(*changes: tuple[int, str]) -> list[str]:
+        changed = list(turns)
+        for place, code in changes:
+            changed[place] = replace(changed[place], code=code)
+        found = compare(lists(changed), counts(changed), made_up)["differences"]
+        return [line for line in found if line.startswith("utterance")]
+
+    wrong = next(place for place, turn in enumerate(turns) if turn.code == "sad")
+    name = turns[wrong].utterance
+    assert named() == []
+    assert named((wrong, "fru")) == [f"utterance {name}: label fru instead of sad"]
+    assert named((wrong, "new")) == [f"utterance {name}: label new instead of sad"]
+    assert named((wrong, "fru"), (wrong + 1, "dis")) == []
 
 
 def test_a_corpus_without_reference() -> None:
