@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from extractors.console import LOG, progress
 from extractors.corpora import COLUMNS, Listing, Rating, Rejected, Remark, Utterance, load
-from extractors.corpora.check import tally
 from extractors.corpora.judge import judge
+from extractors.corpora.reference import tally, utterance_counts
 from extractors.files import UserError, read_csv, write_csv, write_json
 from extractors.settings import AnyCorpus
 
@@ -62,7 +62,7 @@ def write(folder: Path, corpus: AnyCorpus, listing: Listing) -> None:
     table("remarks.csv", Remark, listing.remarks)
     table("ratings.csv", Rating, listing.ratings)
     about = {"origin": corpus.origin, "classes": list(load(corpus.type).classes(corpus))}
-    found = {"media": media_counts(listing), "kept": kept_counts(listing.rows)}
+    found = {"media": media_counts(listing), "kept": utterance_counts(listing.rows)}
     write_json(folder / "check.json", about | listing.check | found)
 
 
@@ -75,14 +75,13 @@ def read(name: str, corpus: AnyCorpus, partial: bool = False) -> Listing:
     try:
         known = module.sessions(corpus)
         sessions = corpus.sessions or known
-        unknown = sorted(set(sessions) - set(known))
-        if not unknown:
-            listing = judge(module.read(corpus, sessions), Path(corpus.root), corpus.policy, progress)
+        listing = module.read(corpus, sessions)
     except UserError as error:
         raise UserError(f"corpora.{name}.root: {error}") from error
-    if unknown:
+    if unknown := sorted(set(sessions) - set(known)):
         there = ", ".join(known)
         raise UserError(f"corpora.{name}.sessions: no session {', '.join(unknown)} in {corpus.root}; there are {there}")
+    listing = judge(listing, Path(corpus.root), corpus.policy, progress)
     if not listing.rows:
         reasons = Counter(f"{row.stage}: {row.reason}" for row in listing.rejected).most_common(3)
         often = "; ".join(f"{reason} ({n} times)" for reason, n in reasons) or "it is empty"
@@ -95,15 +94,6 @@ def read(name: str, corpus: AnyCorpus, partial: bool = False) -> Listing:
             f"name only those that are there ({there})"
         )
     return listing
-
-
-def kept_counts(kept: Sequence[Utterance]) -> dict[str, dict[str, int]]:
-    """Usable utterances per class, speaker and session."""
-    return {
-        "class": tally(row.label for row in kept),
-        "speaker": tally(row.speaker for row in kept),
-        "session": tally(row.session for row in kept),
-    }
 
 
 def media_counts(listing: Listing) -> dict[str, int]:
@@ -125,7 +115,7 @@ def summary(name: str, listing: Listing, causes: int = 5) -> list[str]:
     lines = [
         f"{name}: {len(listing.rows)} utterances kept, {len(listing.rejected)} rejected,"
         f" {len(listing.remarks)} remarks",
-        *(f"  kept per {group}: {_listed(row)}" for group, row in kept_counts(listing.rows).items()),
+        *(f"  kept per {group}: {_listed(row)}" for group, row in utterance_counts(listing.rows).items()),
         *_frequent("rejected for", [(row.stage, row.reason) for row in listing.rejected], causes, "rejected.csv"),
         *_frequent("remarks on", [(row.stage, row.remark) for row in listing.remarks], causes, "remarks.csv"),
         f"  media: {_listed(media_counts(listing))}",

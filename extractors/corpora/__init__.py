@@ -47,6 +47,14 @@ class Rejected:
     reason: str
 
 
+class UnusableError(Exception):
+    """Ends the work on one utterance; its message is the reason for the rejection."""
+
+    def __init__(self, stage: Stage, reason: str) -> None:
+        super().__init__(reason)
+        self.stage: Stage = stage
+
+
 @dataclass(frozen=True)
 class Remark:
     """Something odd about an utterance (or unlabelled turn) that does not keep it from being used."""
@@ -76,7 +84,7 @@ class Listing:
     """utterances to use; what is known of their media is only where they should be"""
     rejected: list[Rejected]
     check: dict[str, Any]
-    """how the labels compare with the release (`check.compare`), or that there is nothing to compare with"""
+    """how the labels compare with the release (`reference.compare`), or that there is nothing to compare with"""
     remarks: list[Remark] = field(default_factory=list)
     ratings: list[Rating] = field(default_factory=list)
     passed_over: list[Utterance] = field(default_factory=list)

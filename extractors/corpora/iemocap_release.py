@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from extractors.corpora.check import Counts, Known, tally
+from extractors.corpora.reference import Counts, Known, tally
 
 CLASSES = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
 """Label codes of the four-class protocol; excitement counts as happiness, other codes are not used."""

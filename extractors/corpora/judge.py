@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from extractors.corpora import Listing, Progress, Rejected, Remark, Stage, Utterance
+from extractors.corpora import Listing, Progress, Rejected, Remark, Stage, UnusableError, Utterance
 from extractors.corpora.lines import LONGEST_TEXT
 from extractors.corpora.media import Film, Sound, film, missing, sound
 from extractors.settings import Policy
@@ -18,12 +18,6 @@ UNUSUAL_SECONDS = (0.5, 20.0)
 
 THREADS = 4
 Found = TypeVar("Found")
-
-
-class _UnusableError(Exception):
-    def __init__(self, row: Utterance, stage: Stage, reason: str) -> None:
-        super().__init__(reason)
-        self.rejected = Rejected(row.utterance, stage, reason)
 
 
 @dataclass
@@ -47,20 +41,20 @@ def judge(listing: Listing, root: Path, policy: Policy, progress: Progress) -> L
     for row in listing.rows:
         try:
             remarks += _text_remarks(row, listing.wordless.get(row.utterance, "transcript is empty"), policy)
-        except _UnusableError as problem:
-            rejected.append(problem.rejected)
+        except UnusableError as problem:
+            rejected.append(Rejected(row.utterance, problem.stage, str(problem)))
             passed_over.append(row)
             continue
         try:
             remarks += _media_remarks(row, media, policy)
             kept.append(row)
-        except _UnusableError as problem:
-            rejected.append(problem.rejected)
+        except UnusableError as problem:
+            rejected.append(Rejected(row.utterance, problem.stage, str(problem)))
     for row in passed_over:
         try:
             remarks += _media_remarks(row, media, policy)
-        except _UnusableError as problem:
-            remarks.append(Remark(row.utterance, problem.rejected.stage, problem.rejected.reason))
+        except UnusableError as problem:
+            remarks.append(Remark(row.utterance, problem.stage, str(problem)))
     return replace(
         listing,
         rows=sorted(kept, key=lambda row: row.utterance),
@@ -89,37 +83,37 @@ def look(
 
 
 def _text_remarks(row: Utterance, wordless: str, policy: Policy) -> list[Remark]:
-    """Oddities of the words of a row; _UnusableError when they cannot be used."""
+    """Oddities of the words of a row; UnusableError when they cannot be used."""
     if not row.text and policy.empty_transcript == "reject":
-        raise _UnusableError(row, "transcript", wordless)
+        raise UnusableError("transcript", wordless)
     if len(row.text) > LONGEST_TEXT:
-        raise _UnusableError(row, "transcript", f"{len(row.text)} characters long; the file is damaged")
+        raise UnusableError("transcript", f"{len(row.text)} characters long; the file is damaged")
     return [] if row.text else [Remark(row.utterance, "transcript", f"{wordless}; kept by policy.empty_transcript")]
 
 
 def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark]:
-    """Oddities of the media of a row; _UnusableError with the first of their problems."""
+    """Oddities of the media of a row; UnusableError with the first of their problems."""
     heard, seen = media.sounds[row.audio], media.films[row.video]
     wav, avi = _kind(row.audio, "wav"), _kind(row.video, "avi")
     if heard.problem:
-        raise _UnusableError(row, "audio", f"{wav}: {heard.problem}")
+        raise UnusableError("audio", f"{wav}: {heard.problem}")
     if row.audio_start and row.audio_start >= heard.seconds:
         reason = f"{wav}: {heard.seconds:.3f} s long, the utterance begins at {row.audio_start:.3f} s"
-        raise _UnusableError(row, "audio", reason)
+        raise UnusableError("audio", reason)
     end = heard.seconds if row.audio_end is None else min(row.audio_end, heard.seconds)
     seconds = end - (row.audio_start or 0.0)
     if seconds < policy.shortest_seconds:
         reason = f"{1000 * seconds:.1f} ms long, at least {1000 * policy.shortest_seconds:g} are needed"
-        raise _UnusableError(row, "audio", reason)
+        raise UnusableError("audio", reason)
     if seen.problem:
-        raise _UnusableError(row, "video", f"{avi}: {seen.problem}")
+        raise UnusableError("video", f"{avi}: {seen.problem}")
     if seen.breaks_off is not None and (row.video_end is None or row.video_end > seen.breaks_off):
         end = seen.promised if row.video_end is None else row.video_end
         reason = f"cut off, the last picture is at {seen.breaks_off:.3f} s, the utterance ends at {end:.3f} s"
-        raise _UnusableError(row, "video", f"{avi}: {reason}")
+        raise UnusableError("video", f"{avi}: {reason}")
     if row.video_start and seen.promised and row.video_start >= seen.promised:
         reason = f"{seen.promised:.3f} s long, the utterance begins at {row.video_start:.3f} s"
-        raise _UnusableError(row, "video", f"{avi}: {reason}")
+        raise UnusableError("video", f"{avi}: {reason}")
 
     odd: list[tuple[Stage, str]] = []
     if heard.odd:

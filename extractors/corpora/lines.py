@@ -9,7 +9,7 @@ from typing import NamedTuple
 from extractors.corpora.media import missing
 
 LONGEST_TEXT = 10_000
-"""Characters of one utterance; the longest sentence of both releases has about 100 words."""
+"""Characters of one utterance; the longest turn of IEMOCAP has 100 words."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

@@ -139,7 +139,7 @@ def _promised_bytes(path: Path, form: bytes) -> tuple[int, int]:
         end, file_end = 0, path.stat().st_size
         while len(head := stream.read(8)) == 8:
             size = int.from_bytes(head[4:], "little")
-            if end and not head[:4].isalnum() and not head[:4].strip().isalnum():
+            if end and not head[:4].strip().isalnum():
                 return end, file_end - stream.tell() + 8
             if head[:4] == b"data":
                 if size >= STREAMED_BYTES:

@@ -14,18 +14,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from extractors.console import progress
-from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, Utterance
-from extractors.corpora.check import compare
+from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, UnusableError, Utterance
 from extractors.corpora.lines import Line, clean, read_lines
 from extractors.corpora.media import missing
 from extractors.corpora.msp_improv_labels import ATTRIBUTES, CLASSES, UTTERANCE, Clip, parse_evaluation
 from extractors.corpora.msp_improv_labels import session as session_of
 from extractors.corpora.msp_improv_release import EXCLUDED, KNOWN, counts, in_subset, lists
+from extractors.corpora.reference import compare
 from extractors.files import UserError
 from extractors.settings import MspImprov
 
 MOST_LABEL_BYTES = 1 << 26
-"""Of the evaluation file, ten times the size of the real one."""
+"""Of the evaluation file; by estimate, 8,438 blocks of ten short lines take a tenth of it."""
 MOST_BYTES = 1 << 20
 """Of a transcript, which is one line."""
 
@@ -39,12 +39,6 @@ _ALMOST = re.compile(r"(?:msp|utd)-improv-.*\.(?:wav|avi)", re.IGNORECASE | re.A
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 """A byte of a file name that is no UTF-8."""
 _EVALUATION = re.compile(r"eval(?:uat|ut)ion\.txt", re.IGNORECASE | re.ASCII)
-
-
-class _UnusableError(Exception):
-    def __init__(self, stage: Stage, reason: str) -> None:
-        super().__init__(reason)
-        self.stage: Stage = stage
 
 
 def label_files(corpus: MspImprov) -> list[Path]:
@@ -132,7 +126,7 @@ def _add(listing: Listing, name: str, same: Sequence[Clip], files: _Files, subse
         clip = _labelled(same, subset)
         text, wordless, remarks = files.transcript(name)
         listing.rows.append(_row(clip, text, files.media("audio", "wav", name), files.media("video", "avi", name)))
-    except _UnusableError as problem:
+    except UnusableError as problem:
         listing.rejected.append(Rejected(name, problem.stage, str(problem)))
         for clip in same[:1]:
             listing.passed_over.append(_row(clip, "", *(files.first(kind, name) for kind in ("wav", "avi"))))
@@ -163,17 +157,17 @@ def _row(clip: Clip, text: str, audio: str, video: str) -> Utterance:
 def _labelled(same: Sequence[Clip], subset: str) -> Clip:
     """The one clip of an id, when its label and the subset allow its use."""
     if not same:
-        raise _UnusableError("label", "recorded or transcribed, but there is no consensus line")
+        raise UnusableError("label", "recorded or transcribed, but there is no consensus line")
     clip = same[0]
     if len(same) > 1:
-        raise _UnusableError("label", f"{len(same)} consensus lines: {', '.join(clip.letter for clip in same)}")
+        raise UnusableError("label", f"{len(same)} consensus lines: {', '.join(clip.letter for clip in same)}")
     if not clip.label:
         unused = f"label {clip.letter}{_UNUSED.get(clip.letter, '')}"
-        raise _UnusableError("label", f"{unused} is not one of the four classes")
+        raise UnusableError("label", f"{unused} is not one of the four classes")
     if subset == "mmin" and not in_subset(clip):
         if clip.utterance in EXCLUDED:
-            raise _UnusableError("subset", f"mmin: on the list of {len(EXCLUDED)} excluded clips")
-        raise _UnusableError("subset", f"mmin: scenario {clip.scenario} ({_SCENARIOS[clip.scenario]}) instead of S")
+            raise UnusableError("subset", f"mmin: on the list of {len(EXCLUDED)} excluded clips")
+        raise UnusableError("subset", f"mmin: scenario {clip.scenario} ({_SCENARIOS[clip.scenario]}) instead of S")
     return clip
 
 
@@ -237,7 +231,7 @@ class _Files:
         """The place of the one file of a kind, empty when there is none; copies may not differ."""
         first, *others = places = sorted(self.places[kind].get(name, [""]))
         if not all(self._same(first, other) for other in others):
-            raise _UnusableError(stage, f"{len(places)} {kind} files that differ: {_two(places)}")
+            raise UnusableError(stage, f"{len(places)} {kind} files that differ: {_two(places)}")
         return first
 
     def _same(self, *places: str) -> bool:
@@ -261,7 +255,7 @@ class _Files:
         if (different := _different(found)) > 1:
             used = {place: lines for place, lines in found.items() if "human" in place.lower()}
             if _different(used) != 1:
-                raise _UnusableError("transcript", f"{different} different transcripts: {_two(list(found))}")
+                raise UnusableError("transcript", f"{different} different transcripts: {_two(list(found))}")
             remarks.append(f"{different} transcripts differ; {next(iter(used))} is used")
         lines = next(iter(used.values()))
         if not all(line.utf8 for line in lines):
@@ -273,7 +267,7 @@ class _Files:
     def _lines(self, place: str) -> list[Line]:
         lines = read_lines(self.root, self.root / place, MOST_BYTES)
         if isinstance(lines, str):
-            raise _UnusableError("transcript", f"{place}: {lines}")
+            raise UnusableError("transcript", f"{place}: {lines}")
         return lines
 
 

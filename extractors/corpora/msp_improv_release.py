@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from extractors.corpora.check import Counts, Known, tally
 from extractors.corpora.msp_improv_labels import CLASSES, Clip, session
+from extractors.corpora.reference import Counts, Known, tally
 
 EXCLUDED = frozenset(
     line

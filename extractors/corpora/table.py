@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
 from extractors.corpora import Listing, Rejected, Remark, Stage, Utterance
-from extractors.corpora.check import tally, uncompared
 from extractors.corpora.lines import Line, clean, read_lines
 from extractors.corpora.media import missing
+from extractors.corpora.reference import uncompared, utterance_counts
 from extractors.files import UserError
 from extractors.settings import LABEL, Table
 
@@ -72,13 +72,10 @@ def read(corpus: Table, sessions: Sequence[str]) -> Listing:
         return [item for item in items if table.session_of[item.utterance] in ("", *sessions)]
 
     rows = [row for row in table.rows if row.session in sessions]
-    found = {
-        "class": tally(row.label for row in table.rows),
-        "speaker": tally(row.speaker for row in table.rows),
-        "session": tally(row.session for row in table.rows),
-    }
     wordless = {row.utterance: "text is empty" for row in rows if not row.text}
-    return Listing(rows, chosen(table.rejected), uncompared(found), chosen(table.remarks), wordless=wordless)
+    return Listing(
+        rows, chosen(table.rejected), uncompared(utterance_counts(table.rows)), chosen(table.remarks), wordless=wordless
+    )
 
 
 @dataclass(frozen=True)

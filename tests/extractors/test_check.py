@@ -6,7 +6,7 @@ import pytest
 
 from extractors import check, console
 from extractors.corpora import Listing, Rejected, Remark
-from extractors.corpora.check import uncompared
+from extractors.corpora.reference import uncompared
 from tests.extractors.corpora.conftest import Line, Tree
 
 

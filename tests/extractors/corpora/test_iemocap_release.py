@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 from extractors.corpora import Rejected, iemocap
-from extractors.corpora.check import compare, digest, tally
 from extractors.corpora.iemocap_release import KNOWN, counts, dialogues, lists, utterances
+from extractors.corpora.reference import compare, digest, tally
 from extractors.settings import Iemocap
 from tests.extractors.corpora.iemocap_tree import EXTRA_TURNS, imitation, write_release
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from extractors.corpora import Listing
-from extractors.corpora.check import compare, digest
 from extractors.corpora.msp_improv_labels import Clip
 from extractors.corpora.msp_improv_release import EXCLUDED, KNOWN, counts, in_subset, lists
+from extractors.corpora.reference import compare, digest
 from tests.extractors.corpora.msp_tree import (
     EXCLUDED_LETTERS,
     LETTERS,

@@ -4,8 +4,8 @@ import hashlib
 from collections import Counter
 from dataclasses import replace
 
-from extractors.corpora.check import Known, compare, differences, digest, tally, uncompared
 from extractors.corpora.iemocap_release import KNOWN, Turn, counts, lists
+from extractors.corpora.reference import Known, compare, differences, digest, tally, uncompared
 from tests.extractors.corpora.iemocap_tree import imitation
 
 

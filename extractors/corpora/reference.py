@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from extractors.corpora import Utterance
+
 Counts = Mapping[str, Mapping[str, int]]
 """group (`class`, `speaker`, ...) to key (`angry`, `1F`, ...) to number of utterances"""
 
@@ -35,6 +37,15 @@ def digest(lines: Iterable[str]) -> str:
 def tally(keys: Iterable[str]) -> dict[str, int]:
     """How often each key occurs, in the order of the keys."""
     return dict(sorted(Counter(keys).items()))
+
+
+def utterance_counts(rows: Sequence[Utterance]) -> dict[str, dict[str, int]]:
+    """Utterances per class, speaker and session."""
+    return {
+        "class": tally(row.label for row in rows),
+        "speaker": tally(row.speaker for row in rows),
+        "session": tally(row.session for row in rows),
+    }
 
 
 def compare(lists: Mapping[str, Sequence[str]], counts: Counts, known: Known) -> dict[str, Any]:
