@@ -7,7 +7,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 sys.path.insert(0, workflow.basedir)
 
-from cmarr.workflow import Plan
+from cmarr.workflow import Plan, stop
 from extractors.files import UserError
 
 if not workflow.config_settings.configfiles:  # a file given with --configfile is a whole experiment of its own
@@ -18,7 +18,7 @@ if not workflow.config_settings.configfiles:  # a file given with --configfile i
 try:
     plan = Plan(config, Path(workflow.basedir), str((workflow.config_settings.configfiles or ["config.yaml"])[0]))
 except UserError as problem:
-    sys.exit("error: " + str(problem).replace("\n", "\nerror: "))
+    stop(problem)
 R = plan.results
 
 
@@ -34,6 +34,7 @@ rule all:
 
 
 include: "workflow/rules/corpora.smk"
+include: "workflow/rules/denseface.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/systems.smk"
 include: "workflow/rules/tables.smk"

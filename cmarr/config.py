@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from cmarr.settings import Baseline, CmArr, Features, System
 from extractors.files import UserError
-from extractors.settings import TYPES, AnyCorpus, Encoders, Name, Settings
+from extractors.settings import TYPES, AnyCorpus, DensefaceTraining, Encoders, Name, Settings
 
 
 class Systems(Settings):
@@ -40,6 +40,7 @@ class Config(Settings):
     )
     corpora: dict[Name, AnyCorpus] = Field(min_length=1, description="corpora by a name of your choice")
     encoders: Encoders = Encoders()
+    denseface: DensefaceTraining = DensefaceTraining()
     features: Features = Features()
     protocol: Literal["clean"] = Field("clean", description="folds, validation set and choice of the epoch")
     seeds: tuple[int, ...] = Field((1,), min_length=1, description="one training per corpus, system, fold and seed")

@@ -8,7 +8,6 @@ import logging
 import platform
 import resource
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from cmarr.systems import build
 from cmarr.vocabulary import MODALITIES
 from extractors.device import add_arguments as add_device_arguments
 from extractors.files import read_json, sha256, write_csv, write_json
+from extractors.fingerprint import versions
 from extractors.store import FeatureStore
 
 LOG = logging.getLogger("cmarr")
@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> None:
         "best_epoch": outcome.best_epoch,
         "validation_uar": outcome.history[outcome.best_epoch - 1]["validation_uar"],
         "inputs": {str(path): sha256(path) for path in (args.manifest, args.folds)} | _fingerprints(stores),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()} | versions(PACKAGES),
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu", "threads": args.threads,
         "seconds": round(time.monotonic() - begin, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cmarr.config import Config, check_roots, parse
 from cmarr.vocabulary import CONDITIONS, MODALITIES, present
@@ -28,19 +29,30 @@ class Facts:
 
 
 class Plan:
-    """The experiment as the rules see it; `content` is the merged configuration of Snakemake."""
+    """The experiment as the rules see it; `content` is the merged configuration of Snakemake.
+
+    Corpora are looked at only when a target needs them: training the face encoder does not.
+    """
 
     def __init__(self, content: Mapping[str, Any], base: Path, config_file: str) -> None:
         self.config: Config = parse(content)
-        check_roots(self.config, config_file)
         self.results = self.config.results
         self.corpora = list(self.config.corpora)
         self.systems = list(self.config.systems.chosen())
-        self._facts = {name: _look(name, corpus, config_file) for name, corpus in self.config.corpora.items()}
+        self._config_file = config_file
         self.gpus = int(any(Path("/dev").glob("nvidia[0-9]*")))
         # Jobs find this interpreter and these packages whether or not an environment is activated.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         os.environ["PYTHONPATH"] = str(base)
+
+    @cached_property
+    def _facts(self) -> dict[str, Facts]:
+        """What the folders of all corpora hold, looked at when a target needs one; ends the program if one is wrong."""
+        try:
+            check_roots(self.config, self._config_file)
+            return {name: _look(name, corpus, self._config_file) for name, corpus in self.config.corpora.items()}
+        except UserError as problem:  # Snakemake would show an exception of an input function as a trace
+            stop(problem)
 
     def sessions(self, corpus: str) -> list[str]:
         """Sessions of a corpus; one fold each."""
@@ -56,26 +68,35 @@ class Plan:
 
     def corpus(self, corpus: str) -> str:
         """Settings of a corpus as JSON, without those that its manifest does not depend on."""
-        return as_json(self.config.corpora[corpus], exclude={"policy": {"no_face"}})
+        return as_json(self.config.corpora[corpus], exclude={"policy": {"no_face"}, "greys": True})
 
     def left_out(self, corpus: str) -> list[str]:
         """Files of utterances that no fold gets: none, unless those without a face are rejected."""
         reject = self.config.corpora[corpus].policy.no_face == "reject"
         return [f"{self.results}/features/{corpus}/video.rejected.csv"] if reject else []
 
-    def encoder(self, modality: str) -> str:
-        """Settings of an encoder as JSON."""
-        return as_json(getattr(self.config.encoders, modality))
+    def encoder(self, modality: str, corpus: str) -> str:
+        """Settings of an encoder as JSON, with those that the corpus has of its own."""
+        settings = getattr(self.config.encoders, modality)
+        greys = self.config.corpora[corpus].greys
+        return as_json(settings.model_copy(update=dict(greys)) if modality == "video" and greys else settings)
 
     def encoder_files(self, modality: str) -> list[str]:
-        """Files of an encoder that is a local folder; a changed one is extracted with again."""
-        folder = Path(getattr(getattr(self.config.encoders, modality), "model", ""))
+        """Files of an encoder that are local; changed ones are extracted with again."""
+        if modality == "video":
+            return [self.config.encoders.video.weights] if self.config.encoders.video.weights else []
+        folder = Path(getattr(self.config.encoders, modality).model)
         kinds = {".safetensors", ".json", ".txt", ".model"}
         return sorted(str(path) for path in folder.glob("*") if path.suffix in kinds) if folder.name else []
 
     def system(self, system: str) -> str:
         """Settings of a system as JSON."""
         return as_json(self.config.systems.chosen()[system])
+
+    @property
+    def recipe(self) -> str:
+        """Settings of the training of Denseface as JSON."""
+        return as_json(self.config.denseface.recipe)
 
     @property
     def features(self) -> str:
@@ -121,6 +142,7 @@ class Plan:
         return {
             "corpus": "|".join(self.corpora),
             "modality": "|".join(MODALITIES),
+            "split": "train|valid|test",
             "session": "[A-Za-z0-9_]+",
             "fold": "[A-Za-z0-9_]+",
             "seed": r"\d+",
@@ -128,6 +150,11 @@ class Plan:
             "condition": "|".join(CONDITIONS),
             "protocol": self.config.protocol,
         }
+
+
+def stop(problem: UserError) -> NoReturn:
+    """End the program with the error lines of a problem."""
+    sys.exit("error: " + str(problem).replace("\n", "\nerror: "))
 
 
 def _look(name: str, corpus: AnyCorpus, config_file: str) -> Facts:

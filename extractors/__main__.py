@@ -14,6 +14,7 @@ VERBS = {
     "video": "find and encode the faces of one session",
     "pack": "join the shards of a modality to one feature store",
     "ferplus": "count the faces of FER+ per target mode and compare with the published sizes",
+    "denseface": "train the face encoder on FER+, evaluate it, draw what it sees",
     "demo-corpus": "build the synthetic demo corpus and its small encoders",
 }
 

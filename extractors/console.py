@@ -16,12 +16,17 @@ Item = TypeVar("Item")
 LOG = logging.getLogger("cmarr")
 
 
-def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> Iterable[Item]:
-    """`items`, with a bar (count, rate, time left) on stderr, renewed every 10 seconds where that is a file."""
+def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None, done: int = 0) -> Iterable[Item]:
+    """`items`, with a bar (count, rate, time left) on stderr, renewed every 10 seconds where that is a file.
+
+    `total` counts the `done` items, which were there before, too.
+    """
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty()
-    bar: Iterable[Item] = tqdm(items, desc=what, unit=unit, total=total, mininterval=0.2 if terminal else 10)
+    bar: Iterable[Item] = tqdm(
+        items, desc=what, unit=unit, total=total, initial=done, mininterval=0.2 if terminal else 10
+    )
     return bar
 
 
@@ -29,24 +34,32 @@ def run(package: str, verbs: Mapping[str, str], argv: list[str] | None = None) -
     """Exit code of one verb: 0, 1 for a UserError (shown as one line), 2 for a wrong command line.
 
     `verbs` maps each verb to its one-sentence help. The verb's module `<package>.<verb>` (dashes become
-    underscores) has `add_arguments(parser)` and `main(args)` and is imported only when the verb is asked for.
+    underscores) is imported only when the verb is asked for; it has `add_arguments(parser)` and `main(args)`, or
+    `VERBS` of its own, whose modules lie below it.
     """
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=sys.modules[package].__doc__)
-    commands = parser.add_subparsers(dest="verb", metavar="verb", required=True)
-    modules: dict[str, Any] = {}
-    for verb, help_text in verbs.items():
-        command = commands.add_parser(verb, help=help_text, description=help_text)
-        if verb in argv[:1]:
-            modules[verb] = import_module(f"{package}.{verb.replace('-', '_')}")
-            modules[verb].add_arguments(command)
+    _add_verbs(parser, package, verbs, argv)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     if not sys.stderr.isatty():  # a log file says how to repeat the job by hand
         LOG.info("python -m %s %s", package, shlex.join(argv))
     try:
-        modules[args.verb].main(args)
+        args.main(args)
     except UserError as error:
         print("error: " + str(error).replace("\n", "\nerror: "), file=sys.stderr)
         return 1
     return 0
+
+
+def _add_verbs(parser: argparse.ArgumentParser, package: str, verbs: Mapping[str, str], argv: list[str]) -> None:
+    commands = parser.add_subparsers(metavar="verb", required=True)
+    for verb, help_text in verbs.items():
+        command = commands.add_parser(verb, help=help_text, description=help_text)
+        if verb in argv[:1]:
+            module: Any = import_module(f"{package}.{verb.replace('-', '_')}")
+            if hasattr(module, "VERBS"):
+                _add_verbs(command, module.__name__, module.VERBS, argv[1:])
+            else:
+                module.add_arguments(command)
+                command.set_defaults(main=module.main)

@@ -1,53 +1,93 @@
-"""Frames to features: the most probable face of each frame, found by MTCNN, through Denseface."""
+"""Frames to features: one face of each frame, found by MTCNN, through Denseface."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from extractors.denseface import DIM, random_denseface
+from extractors.denseface.inference import Features
+from extractors.denseface.network import DIM, load
 from extractors.encoders import weights_sha256
-from extractors.faces import Box, Detector, Image, choose, cut
+from extractors.faces import Box, Detector, Follower, Image, cut
 from extractors.settings import VideoEncoder
+
+MEMORY = 1.0
+"""Seconds for which a face that is out of sight is remembered."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face in a frame: its box in pixels, how probable it is one, and its grey crop (64, 64) of 0 to 255."""
+
+    box: Box
+    probability: float
+    grey: Tensor
 
 
 class Describer:
-    """Detector and network of one run; batches of equal frames to features."""
+    """Detector and network of one run; batches of equal frames to features.
+
+    UserError when the weights cannot be read.
+    """
 
     dim = DIM
 
     def __init__(self, settings: VideoEncoder, device: torch.device) -> None:
         self.settings = settings
         self.device = device
-        self.detector = Detector(settings.min_face, device)
-        self.network, weights = random_denseface(settings.seed)
+        self.network, weights = load(Path(settings.weights) if settings.weights else None)
         self.network.to(device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.8 times as fast on a CPU
+        self._features = Features(self.network)
+        self.detector = Detector(settings.min_face, device)
         self.name = f"denseface {weights}"
         both = nn.ModuleDict({"detector": self.detector.network, "denseface": self.network})
         self.weights_sha256 = weights_sha256(both)
+        self._moments: list[tuple[float, float]] = []
+
+    def follower(self) -> Follower:
+        """The choice of faces along one clip."""
+        return Follower(self.settings.threshold, round(MEMORY * self.settings.frames_per_second))
 
     def __call__(
-        self, batch: Sequence[Image], previous: Box | None
-    ) -> tuple[list[NDArray[np.float32] | None], Box | None]:
-        """Features (342,) of each frame, None without a face, and the last box."""
-        settings = self.settings
-        found: list[NDArray[np.float32] | None] = [None] * len(batch)
-        faces, places = [], []
-        for place, (boxes, likely) in enumerate(self.detector(np.stack(batch))):
-            box = choose(boxes, likely, settings.threshold, previous)
-            if box is not None:
-                faces.append(cut(batch[place], box, settings.margin))
-                places.append(place)
-                previous = box
-        if faces:
-            standard = (torch.stack(faces)[:, None] - settings.mean) / settings.std  # (faces, 1, 64, 64)
-            with torch.inference_mode():
-                features = self.network.features(standard.to(self.device)).cpu().numpy()
-            for place, values in zip(places, features, strict=True):
-                found[place] = values
-        return found, previous
+        self, ticks: Sequence[int], images: Sequence[Image], follower: Follower
+    ) -> list[NDArray[np.float32] | None]:
+        """Features (342,) of each frame, None without a face."""
+        faces = self.faces(ticks, images, follower)
+        features = iter(self.features([face for face in faces if face]).cpu().numpy())
+        return [next(features) if face else None for face in faces]
+
+    def faces(self, ticks: Sequence[int], images: Sequence[Image], follower: Follower) -> list[Face | None]:
+        """The face of each frame, None without one."""
+        faces: list[Face | None] = []
+        for tick, image, (boxes, likely) in zip(ticks, images, self.detector(np.stack(images)), strict=True):
+            best = follower.choose(tick, boxes, likely)
+            if best is None:
+                faces.append(None)
+            else:
+                grey = cut(image, boxes[best], self.settings.margin)
+                self._moments.append((grey.mean().item(), grey.square().mean().item()))
+                faces.append(Face(boxes[best], float(likely[best]), grey))
+        return faces
+
+    def features(self, faces: Sequence[Face]) -> Tensor:
+        """(faces, 342) on the device."""
+        if not faces:
+            return torch.zeros(0, DIM)
+        standard = (torch.stack([face.grey for face in faces])[:, None] - self.settings.mean) / self.settings.std
+        return self._features(standard.to(self.device))
+
+    def emotions(self, faces: Sequence[Face]) -> NDArray[np.float32]:
+        """(faces, 8) probabilities of the emotions of FER+."""
+        found: NDArray[np.float32] = self.network.classifier(self.features(faces)).softmax(1).cpu().numpy()
+        return found
+
+    def greys(self) -> tuple[int, float, float]:
+        """Number of the faces so far, and mean and standard deviation of their grey values."""
+        mean, square = np.mean(self._moments, axis=0) if self._moments else (np.nan, np.nan)
+        return len(self._moments), float(mean), float(np.sqrt(square - mean**2))

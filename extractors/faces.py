@@ -12,7 +12,6 @@ Box = NDArray[np.float64]  # left, top, right, bottom in pixels
 Image = NDArray[np.uint8]  # (height, width, RGB)
 
 SIDE = 64
-TIE = 0.01
 GREY = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -40,34 +39,57 @@ class Detector:
         ]
 
 
-def choose(
-    boxes: NDArray[np.float64], likely: NDArray[np.float64], threshold: float, previous: Box | None
-) -> Box | None:
-    """The most probable box over the threshold; within 0.01 of it, the one whose centre is nearest to the previous."""
-    if not len(likely) or likely.max() <= threshold:
-        return None
-    best = int(likely.argmax())
-    if previous is not None:
-        rivals = np.flatnonzero((likely >= likely[best] - TIE) & (likely > threshold))
-        distance = np.linalg.norm(_centre(boxes[rivals]) - _centre(previous), axis=1)
-        best = int(rivals[distance.argmin()])
-    chosen: Box = boxes[best]
-    return chosen
+class Follower:
+    """The choice of one face a frame along a clip; every clip, and every half of a split screen, needs its own.
+
+    It prefers the probable box and the one that moved least since the last choice: a box of which an edge lies a whole
+    side away, or more, loses half of what lies between the threshold and 1, a nearer one its share of that. So two
+    faces do not take turns, and what appears far from the face for a moment must be more certain than the face itself.
+    The last choice counts for `memory` ticks.
+    """
+
+    def __init__(self, threshold: float, memory: int) -> None:
+        self.threshold = threshold
+        self.memory = memory
+        self._last: tuple[int, Box] | None = None
+
+    def choose(self, tick: int, boxes: NDArray[np.float64], likely: NDArray[np.float64]) -> int | None:
+        """Number of one of the boxes (faces, 4) with probabilities (faces,), None when no score is over the threshold.
+
+        Ticks ascend from call to call.
+        """
+        score = likely
+        if self._last is not None and tick - self._last[0] <= self.memory:
+            previous = self._last[1]
+            moved = np.abs(boxes - previous).max(1) / side_of(previous)
+            score = likely - np.minimum(moved, 1) * (1 - self.threshold) / 2
+        if not len(score) or score.max() <= self.threshold:
+            return None
+        best = int(score.argmax())
+        self._last = tick, boxes[best]
+        return best
 
 
-def _centre(box: NDArray[np.float64]) -> NDArray[np.float64]:
-    centre: NDArray[np.float64] = (box[..., :2] + box[..., 2:]) / 2
-    return centre
+def side_of(box: Box) -> float:
+    return float(max(box[2] - box[0], box[3] - box[1]))
 
 
-def cut(frame: Image, box: Box, margin: float) -> Tensor:
-    """Grey face (64, 64), values 0 to 255: the square around the box, `margin` times its side wider on each side.
+def square(frame: Image, box: Box, margin: float) -> Tensor:
+    """Grey (side, side), values 0 to 255: the square around the box, `margin` times its side wider on each side.
 
     Where the square leaves the frame, the frame's border is repeated.
     """
-    side = max(1, round(float(max(box[2] - box[0], box[3] - box[1])) * (1 + 2 * margin)))
-    left, top = np.rint(_centre(box) - side / 2).astype(int)
+    side = max(1, round(side_of(box) * (1 + 2 * margin)))
+    left, top = np.rint((box[:2] + box[2:]) / 2 - side / 2).astype(int)
     rows = np.clip(np.arange(top, top + side), 0, frame.shape[0] - 1)
     columns = np.clip(np.arange(left, left + side), 0, frame.shape[1] - 1)
-    grey = torch.from_numpy(frame[np.ix_(rows, columns)]).float() @ GREY
-    return interpolate(grey[None, None], size=(SIDE, SIDE), mode="bilinear", antialias=True)[0, 0]
+    return torch.from_numpy(frame[np.ix_(rows, columns)]).float() @ GREY
+
+
+def cut(frame: Image, box: Box, margin: float) -> Tensor:
+    """Grey face (64, 64), values 0 to 255: the square around the box, sampled as Denseface's pictures of FER+ are.
+
+    Those have 48 pixels a side and are scaled to 64 by bilinear interpolation.
+    """
+    small = interpolate(square(frame, box, margin)[None, None], size=(48, 48), mode="bilinear", antialias=True)
+    return interpolate(small, size=(SIDE, SIDE), mode="bilinear")[0, 0]

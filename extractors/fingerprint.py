@@ -1,11 +1,12 @@
-"""Hash of the code that a job runs, so that an edited module re-runs exactly the jobs that use it."""
+"""What a result depends on beside its inputs: a hash of the code that a job runs, and versions of packages."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,11 @@ def code_fingerprint(*modules: str) -> str:
             waiting.extend(_read(name)[1])
     text = "\n".join(f"{name} {_read(name)[0]}" for name in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Installed versions of distribution packages."""
+    return {package: version(package) for package in packages}
 
 
 def _source(module: str) -> Path | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from extractors.files import UserError
 
 LABEL = r"[^\W_][\w .+/'-]{0,39}"
 Label = Annotated[str, Field(pattern=f"^{LABEL}$")]
@@ -15,6 +17,20 @@ class Settings(BaseModel):
     """Base of every settings object: immutable, and a key that is not declared is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def parse(key: str, text: str, kind: type[Kind]) -> Kind:
+    """Settings out of their JSON; UserError names the configuration key below `key` that is wrong."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{'.'.join((key, *map(str, first['loc'])))}: {first['msg']}; correct the configuration"
+        ) from error
 
 
 class Policy(Settings):
@@ -31,6 +47,13 @@ class Policy(Settings):
     )
 
 
+class Greys(Settings):
+    """Grey values of face crops, 0 to 255, by which they are standardised."""
+
+    mean: float = Field(ge=0, le=255, description="mean grey value of this corpus' faces, instead of encoders.video's")
+    std: float = Field(gt=0, description="deviation of their grey values, likewise")
+
+
 class Corpus(Settings):
     """What the settings of every type of corpus share; each type adds its own below."""
 
@@ -40,6 +63,7 @@ class Corpus(Settings):
     )
     sessions: tuple[str, ...] | None = Field(None, description="sessions to use; all of the release if absent")
     policy: Policy = Policy()
+    greys: Greys | None = Field(None, description="of this corpus' face crops; those of encoders.video if absent")
 
 
 class Iemocap(Corpus):
@@ -99,14 +123,71 @@ class SpeechEncoder(Settings):
 class VideoEncoder(Settings):
     """Face detection by MTCNN and 342-d features by Denseface (DenseNet-BC-100-12)."""
 
-    weights: Literal["random"] = Field("random", description="Denseface weights; `random` is a seeded stand-in")
-    seed: int = Field(0, ge=0, description="seed of the random weights")
+    weights: str | None = Field(
+        None, description="Denseface weights: a file of `denseface train`; those shipped with cmarr if absent"
+    )
     frames_per_second: float = Field(10.0, gt=0, le=120, description="frames looked at, by time stamp")
     min_face: int = Field(40, ge=12, description="smallest face in pixels")
     threshold: float = Field(0.9, gt=0, lt=1, description="least probability of a face")
-    margin: float = Field(0.0, ge=0, le=1, description="added around the face box, as a share of its side")
-    mean: float = Field(129.0, description="mean grey value taken off (FER+)")
-    std: float = Field(63.58, gt=0, description="deviation of grey values divided by (FER+)")
+    margin: float = Field(
+        -0.05,
+        ge=-0.4,
+        le=1,
+        description="added on each side of the face box, as a share of its side; less than 0 cuts into it. The default "
+        "frames faces like the pictures of FER+, as benchmarks/framing.py measures it",
+    )
+    mean: float = Field(129.0, description="mean grey value taken off (FER+); the log tells that of your faces")
+    std: float = Field(63.58, gt=0, description="deviation of grey values divided by (FER+); the log tells yours")
+
+
+class DensefaceRecipe(Settings):
+    """How Denseface is trained on FER+: stochastic gradient descent, one rise and one fall of the learning rate.
+
+    Ranges of the augmentation: microsoft/FERPlus. Momentum: corpora.md 3.5, as for mean and std.
+    """
+
+    targets: Literal["majority", "probability", "cross_entropy"] = Field(
+        "cross_entropy",
+        description="targets from the votes: the winner, one drawn anew for each picture and batch, or all shares",
+    )
+    epochs: float = Field(14.0, gt=0, le=1000, description="passes over the training rows")
+    batch: int = Field(64, ge=2, description="pictures per step; an incomplete last batch is left out")
+    sides: tuple[int, ...] = Field(
+        (32, 40, 48, 64), min_length=1, description="picture sides in pixels, one after another for equal shares"
+    )
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd with Nesterov momentum 0.9, or adamw")
+    learning_rate: float = Field(0.1, gt=0, description="at its highest")
+    warm_up: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
+    decay: Literal["cosine", "linear", "constant"] = Field("cosine", description="fall of the learning rate to zero")
+    weight_decay: float = Field(5e-4, ge=0, description="of convolutions and the linear layer; none for batch norms")
+    class_balance: float = Field(
+        0.25, ge=0, le=1, description="rows weigh their classes' frequency to the power of minus this; 0 is off"
+    )
+    average: float = Field(0.998, ge=0, lt=1, description="decay per step of the average of weights that is kept")
+    shift: float = Field(0.08, ge=0, lt=1, description="farthest shift, as a share of the side")
+    scale: float = Field(1.05, ge=1, description="strongest stretch of each axis, or its inverse")
+    rotation: float = Field(20.0, ge=0, le=180, description="widest angle in degrees")
+    skew: float = Field(0.05, ge=0, lt=1, description="strongest skew")
+    flip: bool = Field(True, description="mirror half of the pictures")
+    mean: float = Field(129.0, description="mean grey value taken off")
+    std: float = Field(63.58, gt=0, description="deviation of grey values divided by")
+    precision: Literal["bf16", "fp32"] = Field("bf16", description="arithmetic of the network in training")
+    seed: int = Field(1, ge=0, description="of weights, order and distortions")
+
+    @field_validator("sides")
+    @classmethod
+    def _two_poolings(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(side < 16 or side % 8 for side in value):
+            raise ValueError("each side is 16 or more and a multiple of 8")
+        return value
+
+
+class DensefaceTraining(Settings):
+    """Training of Denseface with `snakemake results/denseface/weights.safetensors`; nothing else needs FER+."""
+
+    images: str = Field("data/ferplus/fer2013.csv", description="pictures of FER2013, plain or gzipped")
+    votes: str = Field("data/ferplus/fer2013new.csv", description="FER+ votes of the same rows")
+    recipe: DensefaceRecipe = DensefaceRecipe()
 
 
 class Encoders(Settings):

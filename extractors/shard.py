@@ -5,23 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from extractors import device
 from extractors.console import LOG
 from extractors.corpora import Utterance
 from extractors.files import UserError, inside, sha256
+from extractors.fingerprint import versions
 from extractors.manifest import read_manifest
 from extractors.settings import Settings
 from extractors.store import Frames, write_store
 
-Kind = TypeVar("Kind", bound=Settings)
 ORIGINS = ("release", "composite", "synthetic")
 
 
@@ -38,16 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--origin", required=True, choices=ORIGINS, help="kind of data")
     parser.add_argument("--out", required=True, type=Path, help="feature store to write")
     device.add_arguments(parser)
-
-
-def parse(modality: str, text: str, kind: type[Kind]) -> Kind:
-    """Settings out of their JSON; UserError names the configuration key that is wrong."""
-    try:
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(("encoders", modality, *map(str, first["loc"])))
-        raise UserError(f"{key}: {first['msg']}; correct the configuration") from error
 
 
 def rows(args: argparse.Namespace) -> list[Utterance]:
@@ -70,11 +57,6 @@ def media(root: Path, relative: str) -> Path:
     if not path.is_file():
         raise UnreadableError(f"{relative} is missing")
     return path
-
-
-def versions(packages: Iterable[str]) -> str:
-    """Installed versions of distribution packages, as JSON."""
-    return json.dumps({package: version(package) for package in packages})
 
 
 class Shard:
@@ -117,7 +99,7 @@ class Shard:
             "settings": settings.model_dump_json(),
             "origin": args.origin,
             "manifest_sha256": sha256(args.manifest),
-            "versions": versions(packages),
+            "versions": json.dumps(versions(packages)),
             **notes,
         }
         items = [(name, self.items[name]) for name in names]

@@ -15,7 +15,7 @@ from extractors import device, shard
 from extractors.console import LOG, progress
 from extractors.corpora.media import FASTEST_HZ, LONGEST_SECONDS, SLOWEST_HZ
 from extractors.encoders import Encoder, load
-from extractors.settings import SpeechEncoder
+from extractors.settings import SpeechEncoder, parse
 
 RATE_HZ = 16_000
 LARGEST_FILTER = 200_000_000
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write the speech features of one session."""
-    settings = shard.parse("speech", args.settings, SpeechEncoder)
+    settings = parse("encoders.speech", args.settings, SpeechEncoder)
     rows = shard.rows(args)
     encoder = load("speech", settings.model, settings.revision, device.start(args))
     out = shard.Shard("speech", encoder.model.config.hidden_size)

@@ -13,7 +13,7 @@ from extractors import device, shard
 from extractors.console import progress
 from extractors.encoders import Encoder, load
 from extractors.files import UserError
-from extractors.settings import TextEncoder
+from extractors.settings import TextEncoder, parse
 
 BATCH = 32
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write the text features of one session."""
-    settings = shard.parse("text", args.settings, TextEncoder)
+    settings = parse("encoders.text", args.settings, TextEncoder)
     rows = shard.rows(args)
     encoder = load("text", settings.model, settings.revision, device.start(args))
     out = shard.Shard("text", encoder.model.config.hidden_size)

@@ -15,15 +15,14 @@ from extractors import device, shard
 from extractors.console import LOG, progress
 from extractors.corpora import Utterance
 from extractors.decode import frames, ticks
-from extractors.settings import VideoEncoder
+from extractors.settings import VideoEncoder, parse
 
 if TYPE_CHECKING:
     from extractors.describer import Describer
-    from extractors.faces import Box, Image
+    from extractors.faces import Image
 
 BATCH = 32
 PACKAGES = ("torch", "torchvision", "facenet-pytorch", "av", "numpy")
-NOTE = "random Denseface weights (untrained stand-in)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the video features of one session."""
     from extractors.describer import Describer
 
-    settings = shard.parse("video", args.settings, VideoEncoder)
+    settings = parse("encoders.video", args.settings, VideoEncoder)
     rows = shard.rows(args)
     describer = Describer(settings, device.start(args))
     out = shard.Shard("video", describer.dim)
@@ -54,7 +53,9 @@ def main(args: argparse.Namespace) -> None:
             for row in group:
                 out.fail(row.utterance, str(error))
     names = [row.utterance for row in rows]
-    out.write(args, names, settings, describer.name, describer.weights_sha256, PACKAGES, note=NOTE)
+    out.write(args, names, settings, describer.name, describer.weights_sha256, PACKAGES)
+    count, mean, std = describer.greys()
+    LOG.info("grey values of %d faces: mean %.4g, deviation %.4g", count, mean, std)
 
 
 class Track:
@@ -64,7 +65,7 @@ class Track:
         self.found: dict[int, NDArray[np.float32] | None] = {}
         self._describer = describer
         self._waiting: list[tuple[int, Image]] = []
-        self._previous: Box | None = None
+        self._follower = describer.follower()
 
     def add(self, tick: int, image: Image) -> None:
         """Take the next frame."""
@@ -76,8 +77,7 @@ class Track:
         """Describe the frames that are waiting."""
         if self._waiting:
             order, images = zip(*self._waiting, strict=True)
-            features, self._previous = self._describer(images, self._previous)
-            self.found.update(zip(order, features, strict=True))
+            self.found.update(zip(order, self._describer(order, images, self._follower), strict=True))
             self._waiting = []
 
 

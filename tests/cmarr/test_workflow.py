@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from cmarr.workflow import Plan
-from extractors.files import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,8 +40,25 @@ def test_a_condition_needs_the_stores_of_its_modalities_only(plan: Plan) -> None
 
 def test_jobs_get_complete_settings_as_json(plan: Plan) -> None:
     assert json.loads(plan.system("baseline"))["training"]["batch_size"] == 16
-    assert json.loads(plan.encoder("text"))["model"] == "google-bert/bert-base-uncased"
+    assert json.loads(plan.encoder("text", "toy"))["model"] == "google-bert/bert-base-uncased"
     assert "\n" not in plan.features
+
+
+def test_a_corpus_may_have_greys_of_its_own(plan: Plan, tmp_path: Path) -> None:
+    greys = {"mean": 100.5, "std": 40.0}
+    table = with_table(tmp_path, TABLE, greys=greys)
+    own, common = json.loads(table.encoder("video", "clips")), json.loads(plan.encoder("video", "toy"))
+    assert own == common | greys
+    assert common["mean"] == 129
+    assert table.encoder("text", "clips") == plan.encoder("text", "toy")
+    assert "greys" not in json.loads(table.corpus("clips"))  # the manifest does not depend on them
+
+
+def test_weights_of_ones_own_are_an_input(plan: Plan) -> None:
+    assert plan.encoder_files("video") == []
+    content = plan.config.model_dump()
+    content["encoders"]["video"]["weights"] = "results/denseface/weights.safetensors"
+    assert Plan(content, ROOT, "mine.yaml").encoder_files("video") == ["results/denseface/weights.safetensors"]
 
 
 def test_label_files_are_inputs_of_the_manifest(plan: Plan) -> None:
@@ -91,15 +107,16 @@ def test_rejecting_utterances_without_a_face_concerns_folds_alone(plan: Plan, tm
 
 def test_a_table_that_gives_no_folds_is_refused_while_planning(tmp_path: Path) -> None:
     where = r"corpora\.clips\.root in mine\.yaml: "
-    with pytest.raises(UserError, match=where + "folds need two sessions or more; there is A_1"):
-        with_table(tmp_path, ["u1,A_1,s,joy", "u2,A_1,s,sad"])
-    with pytest.raises(UserError, match=where + ".*utterances.csv"):
-        with_table(tmp_path, [])
+    with pytest.raises(SystemExit, match=where + "folds need two sessions or more; there is A_1"):
+        with_table(tmp_path, ["u1,A_1,s,joy", "u2,A_1,s,sad"]).sessions("clips")
+    with pytest.raises(SystemExit, match=where + ".*utterances.csv"):
+        with_table(tmp_path, []).classes("clips")
 
 
 def test_a_folder_that_is_no_release_is_a_user_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"corpora\.toy\.root in mine\.yaml: .*Session"):
-        Plan({"corpora": {"toy": {"type": "iemocap", "root": str(tmp_path)}}}, ROOT, "mine.yaml")
+    plan = Plan({"corpora": {"toy": {"type": "iemocap", "root": str(tmp_path)}}}, ROOT, "mine.yaml")
+    with pytest.raises(SystemExit, match=r"error: corpora\.toy\.root in mine\.yaml: .*Session"):
+        plan.label_files("toy")
 
 
 @pytest.mark.parametrize("sessions", [["1"], ["1", "9"], ["1", "2", "2"]])
@@ -108,8 +125,8 @@ def test_sessions_that_give_no_folds_are_refused_while_planning(tmp_path: Path, 
     labels.mkdir(parents=True)
     (labels / "Ses01F_impro01.txt").touch()
     corpus = {"type": "iemocap", "root": str(tmp_path), "sessions": sessions}
-    with pytest.raises(UserError, match=r"corpora\.toy\.sessions in mine\.yaml: name two or more of 1, 2, 3, 4, 5"):
-        Plan({"corpora": {"toy": corpus}}, ROOT, "mine.yaml")
+    with pytest.raises(SystemExit, match=r"corpora\.toy\.sessions in mine\.yaml: name two or more of 1, 2, 3, 4, 5"):
+        Plan({"corpora": {"toy": corpus}}, ROOT, "mine.yaml").sessions("toy")
 
 
 def test_files_of_a_local_encoder_are_inputs(plan: Plan, tmp_path: Path) -> None:

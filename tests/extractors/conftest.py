@@ -113,6 +113,21 @@ def wav2vec2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def denseface_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of Denseface."""
+    import torch
+    from safetensors.torch import save_file
+
+    from extractors.denseface.network import Denseface
+
+    path = tmp_path_factory.mktemp("denseface") / "weights.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        save_file(Denseface().state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def face() -> Picture:
     """A portrait of 240 x 240 pixels that MTCNN finds."""
     from skimage import data

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,36 +8,81 @@ import pytest
 import torch
 
 from extractors.describer import Describer
+from extractors.faces import cut
+from extractors.files import UserError, sha256
 from extractors.settings import VideoEncoder
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_seed_and_weights_are_recorded() -> None:
-    first, again, other = (Describer(VideoEncoder(seed=seed), CPU) for seed in (0, 0, 1))
-    assert (first.name, other.name) == ("denseface random:0", "denseface random:1")
-    assert first.weights_sha256 == again.weights_sha256
-    assert first.weights_sha256 != other.weights_sha256
+@pytest.fixture
+def describer(denseface_weights: Path) -> Describer:
+    return Describer(VideoEncoder(min_face=60, weights=str(denseface_weights)), CPU)
 
 
-def test_frames_without_a_face_have_no_features_and_keep_the_last_box(face: Any) -> None:
-    describer = Describer(VideoEncoder(min_face=60), CPU)
+def test_name_and_hash_tell_the_weights(describer: Describer, denseface_weights: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    other = tmp_path / "other.safetensors"
+    save_file({key: value + (key == "classifier.bias") for key, value in load_file(denseface_weights).items()}, other)
+    assert describer.name == f"denseface ferplus:{sha256(denseface_weights)[:12]}"
+    settings = VideoEncoder(weights=str(denseface_weights))
+    assert Describer(settings, CPU).weights_sha256 == describer.weights_sha256
+    assert Describer(VideoEncoder(weights=str(other)), CPU).weights_sha256 != describer.weights_sha256
+
+
+def test_weights_that_are_missing_or_something_else_are_the_users_error(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(UserError, match=r"w\.safetensors is missing"):
+        Describer(VideoEncoder(weights=str(path)), CPU)
+    path.write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"w\.safetensors has no weights of Denseface"):
+        Describer(VideoEncoder(weights=str(path)), CPU)
+
+
+def test_frames_without_a_face_have_no_features(describer: Describer, face: Any) -> None:
     empty = np.zeros_like(face)
-    found, box = describer([empty, face, empty], None)
+    found = describer(range(3), [empty, face, empty], describer.follower())
     assert [values is None for values in found] == [True, False, True]
     assert found[1] is not None
     assert found[1].shape == (342,)
-    assert box is not None
-    again, kept = describer([empty], box)
-    assert again == [None]
-    assert kept is box
+    assert describer([0], [empty], describer.follower()) == [None]
 
 
-def test_mean_and_deviation_are_applied(face: Any) -> None:
+@pytest.mark.parametrize("half", [slice(0, 240), slice(240, 480)])
+def test_a_face_is_followed_from_batch_to_batch(describer: Describer, face: Any, half: slice) -> None:
+    one, two = np.zeros((2, 240, 480, 3), np.uint8)
+    two[:, :240] = face
+    two[:, 240:] = face[:, ::-1]
+    one[:, half] = two[:, half]
+    follower = describer.follower()
+    assert describer.faces([0], [one], follower)[0] is not None
+    found = describer.faces([1], [two], follower)[0]
+    assert found is not None
+    assert half.start < found.box[0] < found.box[2] < half.stop
+
+
+def test_mean_and_deviation_are_applied(denseface_weights: Path, face: Any) -> None:
     def features(**settings: float) -> Any:
-        return Describer(VideoEncoder(min_face=60, **settings), CPU)([face], None)[0][0]
+        describer = Describer(VideoEncoder(min_face=60, weights=str(denseface_weights), **settings), CPU)
+        return describer([0], [face], describer.follower())[0]
 
     assert np.abs(features() - features(mean=100.0)).max() > 1e-3
     assert np.abs(features() - features(std=40.0)).max() > 1e-3
     assert np.array_equal(features(), features(mean=129.0, std=63.58))
+
+
+def test_grey_values_of_all_faces(describer: Describer, face: Any) -> None:
+    assert describer.greys()[0] == 0
+    dark = face // 2
+    follower, faces = describer.follower(), []
+    for tick, picture in enumerate((face, dark, np.zeros_like(face), face)):
+        describer([tick], [picture], follower)
+        ((boxes, _),) = describer.detector(picture[None])
+        faces += [cut(picture, boxes[0], describer.settings.margin)] if len(boxes) else []
+    pixels = torch.stack(faces).double()
+    count, mean, std = describer.greys()
+    assert count == 3
+    assert mean == pytest.approx(pixels.mean().item(), abs=1e-3)
+    assert std == pytest.approx(pixels.std(correction=0).item(), abs=1e-3)

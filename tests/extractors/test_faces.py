@@ -5,8 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from extractors.faces import Detector, choose, cut
+from extractors.denseface.augment import plain
+from extractors.faces import Detector, Follower, cut, square
+from extractors.settings import DensefaceRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -41,46 +45,95 @@ def test_frames_smaller_than_a_face_have_none(detector: Detector) -> None:
     assert len(likely) == 0
 
 
-def test_choice_of_a_box() -> None:
-    boxes = np.array([[0, 0, 10, 10], [100, 0, 110, 10], [50, 50, 60, 60]], float)
-    at_left, at_right = np.array([1.0, 1, 11, 11]), np.array([98.0, 0, 108, 10])
-
-    def index(likely: list[float], previous: Any = None, threshold: float = 0.9) -> int | None:
-        box = choose(boxes, np.array(likely), threshold, previous)
-        return None if box is None else int(np.flatnonzero((boxes == box).all(axis=1))[0])
-
-    assert index([0.95, 0.99, 0.91]) == 1
-    assert index([0.95, 0.99, 0.91], at_left) == 1  # clearly more probable wins over closeness
-    assert index([0.999, 0.995, 0.2], at_right) == 1  # a tie goes to the closer one
-    assert index([0.999, 0.995, 0.2], at_left) == 0
-    assert index([0.999, 0.995, 0.2]) == 0
-    assert index([0.9, 0.8, 0.7]) is None  # over the threshold, not at it
-    assert index([0.905, 0.899, 0.1], at_right) == 0  # a box under the threshold is no rival
-    assert choose(np.zeros((0, 4)), np.zeros(0), 0.9, at_left) is None
+def index(follower: Follower, tick: int, boxes: Any, likely: list[float]) -> int | None:
+    return follower.choose(tick, np.array(boxes, float).reshape(-1, 4), np.array(likely))
 
 
-def test_cut_is_the_square_in_grey() -> None:
-    frame = np.zeros((200, 200, 3), np.uint8)
-    frame[40:104, 60:124] = (10, 200, 30)
-    grey = 0.299 * 10 + 0.587 * 200 + 0.114 * 30
-    torch.testing.assert_close(cut(frame, np.array([60.0, 40, 124, 104]), 0), torch.full((64, 64), grey))
-    tall = cut(frame, np.array([76.0, 40, 108, 104]), 0)  # 32 wide, 64 high: the square has side 64
-    torch.testing.assert_close(tall, torch.full((64, 64), grey))
-    wide = cut(frame, np.array([60.0, 40, 124, 104]), 0.5)  # side 128: the patch is its middle half
-    torch.testing.assert_close(wide[20:44, 20:44], torch.full((24, 24), grey))
-    assert wide[:12].max() == wide[:, -12:].max() == 0
+LEFT, RIGHT = [0.0, 0, 40, 50], [200.0, 0, 240, 50]
 
 
-def test_cut_of_the_same_size_only_turns_grey() -> None:
+def test_without_a_last_choice_the_most_probable_box_over_the_threshold() -> None:
+    boxes = [LEFT, RIGHT, [50.0, 50, 60, 60]]
+    assert index(Follower(0.9, 10), 0, boxes, [0.95, 0.99, 0.91]) == 1
+    assert index(Follower(0.9, 10), 0, boxes, [0.9, 0.8, 0.7]) is None  # over the threshold, not at it
+    assert index(Follower(0.9, 10), 0, [], []) is None
+
+
+@pytest.mark.parametrize(("speaker", "other"), [(LEFT, RIGHT), (RIGHT, LEFT)])
+def test_two_people_do_not_take_turns(speaker: list[float], other: list[float]) -> None:
+    follower = Follower(0.9, 10)
+    assert index(follower, 0, [speaker], [0.99]) == 0
+    rng = np.random.default_rng(0)
+    for tick in range(1, 60):
+        speaker = [value + 5 for value in speaker]  # as far as 295 pixels in the end
+        assert index(follower, tick, [other, speaker], [1.0, rng.uniform(0.96, 1)]) == 1
+
+
+def test_a_wrong_first_choice_is_corrected() -> None:
+    follower = Follower(0.9, 10)
+    assert index(follower, 0, [LEFT], [0.94]) == 0
+    assert index(follower, 1, [LEFT, RIGHT], [0.94, 0.999]) == 1
+
+
+def test_what_is_far_from_the_face_must_be_more_certain_until_the_face_is_forgotten() -> None:
+    follower = Follower(0.9, 10)
+    assert index(follower, 5, [LEFT], [0.99]) == 0
+    assert index(follower, 6, [RIGHT], [0.949]) is None
+    assert index(follower, 15, [RIGHT], [0.949]) is None
+    assert index(follower, 16, [RIGHT], [0.949]) == 0
+    assert index(follower, 17, [LEFT], [0.951]) == 0
+
+
+def test_size_counts_like_place() -> None:
+    follower = Follower(0.9, 10)
+    whole, part = [0.0, 0, 100, 100], [30.0, 30, 70, 70]
+    assert index(follower, 0, [whole], [0.97]) == 0
+    assert index(follower, 1, [part, whole], [0.98, 0.97]) == 1
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(0, 300)] * 2, *[st.integers(1, 90)] * 2, st.floats(0, 1)), max_size=5),
+    st.floats(0.01, 0.99),
+)
+def test_a_choice_is_a_box_over_the_threshold_and_stays_when_nothing_changes(found: Any, threshold: float) -> None:
+    boxes = [[float(x), float(y), float(x + wide), float(y + high)] for x, y, wide, high, _ in found]
+    likely = [probability for *_, probability in found]
+    follower = Follower(threshold, 3)
+    first = index(follower, 0, boxes, likely)
+    assert (first is None) == (max(likely, default=0) <= threshold)
+    if first is not None:
+        assert likely[first] == max(likely)
+        again = index(follower, 1, boxes, likely)
+        assert again is not None
+        assert boxes[again] == boxes[first]
+
+
+def test_square_is_the_part_of_the_frame_in_grey() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8)
-    part = frame[10:74, 20:84].astype(float)
-    expected = 0.299 * part[..., 0] + 0.587 * part[..., 1] + 0.114 * part[..., 2]
-    found = cut(frame, np.array([20.0, 10, 84, 74]), 0).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    grey = 0.299 * frame[..., 0] + 0.587 * frame[..., 1] + 0.114 * frame[..., 2]
+    tall = np.array([40.0, 10, 60, 50])  # 20 wide, 40 high: the square has side 40
+    np.testing.assert_allclose(square(frame, tall, 0).numpy(), grey[10:50, 30:70], atol=1e-3)
+    np.testing.assert_allclose(square(frame, tall, 0.25).numpy(), grey[0:60, 20:80], atol=1e-3)
+    np.testing.assert_allclose(square(frame, tall, -0.25).numpy(), grey[20:40, 40:60], atol=1e-3)
 
 
-def test_cut_repeats_the_border_outside_the_frame() -> None:
+def test_square_repeats_the_border_outside_the_frame() -> None:
     frame = np.zeros((100, 100, 3), np.uint8)
     frame[:, 0] = 255
-    found = cut(frame, np.array([-64.0, 10, 0, 74]), 0)
+    found = square(frame, np.array([-64.0, 10, 0, 74]), 0)
     torch.testing.assert_close(found, torch.full((64, 64), 255.0))
+
+
+def test_a_box_of_48_pixels_is_sampled_like_a_picture_of_ferplus() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    frame = np.zeros((100, 90, 3), np.uint8)
+    frame[10:58, 20:68] = pixels[..., None]
+    expected = plain(torch.from_numpy(pixels)[None], 64, DensefaceRecipe(mean=0, std=1))[0, 0]
+    torch.testing.assert_close(cut(frame, np.array([20.0, 10, 68, 58]), 0), expected, rtol=0, atol=1e-3)
+
+
+def test_a_large_face_is_the_mean_of_its_pixels() -> None:
+    frame = np.random.default_rng(0).integers(0, 2, (480, 480, 1), dtype=np.uint8).repeat(3, 2) * 255
+    found = cut(frame, np.array([0.0, 0, 480, 480]), 0)
+    assert abs(found.mean() - frame.mean()) < 1
+    assert found.std() < 20  # 10 x 10 pixels of deviation 127.5 make one; without the mean it would be 90 or more

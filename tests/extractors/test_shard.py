@@ -15,17 +15,6 @@ from extractors.settings import TextEncoder
 from extractors.store import FeatureStore
 
 
-def test_settings_out_of_json() -> None:
-    assert shard.parse("text", '{"model": "x"}', TextEncoder) == TextEncoder(model="x")
-    for text, key in (
-        ('{"modle": "x"}', r"encoders\.text\.modle"),
-        ('{"max_tokens": 2}', r"encoders\.text\.max_tokens"),
-        ("{", r"encoders\.text: "),
-    ):
-        with pytest.raises(UserError, match=key):
-            shard.parse("text", text, TextEncoder)
-
-
 def test_rows_of_one_session(small: Any) -> None:
     small.add("a", session="1")
     small.add("b", session="2")

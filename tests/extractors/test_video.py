@@ -11,16 +11,20 @@ import torch
 
 from extractors import video
 from extractors.decode import frames
-from extractors.denseface import DIM, random_denseface
+from extractors.denseface.network import DIM, load
 from extractors.describer import Describer
-from extractors.faces import Detector, cut
+from extractors.faces import Detector, Follower, cut
 from extractors.settings import VideoEncoder
 from extractors.store import FeatureStore
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Writer = Callable[[Path, Sequence[Any], str], None]
 SETTINGS = VideoEncoder(frames_per_second=5, min_face=60)
-JSON = SETTINGS.model_dump_json()
+
+
+@pytest.fixture
+def settings(denseface_weights: Path) -> VideoEncoder:
+    return SETTINGS.model_copy(update={"weights": str(denseface_weights)})
 
 
 def screen(left: Any, right: Any) -> Any:
@@ -36,11 +40,14 @@ class Spy(Describer):
     """A describer whose feature is the mean colour of the picture, and that remembers what it was shown."""
 
     def __init__(self) -> None:
+        self.settings = SETTINGS
         self.batches: list[tuple[int, tuple[int, ...]]] = []
+        self.ticks: dict[Follower, list[int]] = {}
 
-    def __call__(self, batch: Any, previous: Any) -> Any:
-        self.batches.append((len(batch), batch[0].shape))
-        return [np.full(DIM, picture.mean(), np.float32) for picture in batch], previous
+    def __call__(self, ticks: Any, images: Any, follower: Any) -> Any:
+        self.batches.append((len(images), images[0].shape))
+        self.ticks.setdefault(follower, []).extend(ticks)
+        return [np.full(DIM, picture.mean(), np.float32) for picture in images]
 
 
 def extracted(small: Any, name: str, describer: Any) -> dict[str, Any]:
@@ -85,31 +92,45 @@ def test_each_moment_of_a_half_is_looked_at_once_in_batches(small: Any, write_av
         assert len(found[name][0]) == len(ticks)
         assert np.abs(found[name][0][:, 0] - expected).max() < 4
     assert len(found["e"][0]) == 50
+    assert sorted(spy.ticks.values()) == [[*range(50)], [*range(50)], [*range(25, 35)]]
 
 
-def test_features_are_denseface_of_the_detected_face(small: Any, write_avi: Writer, face: Any) -> None:
+def test_a_face_of_one_video_is_not_followed_in_another(small: Any, write_avi: Writer) -> None:
+    spy = Spy()
+    for name in ("v.avi", "w.avi"):
+        write_avi(small.root / name, [screen(40, 200)] * 4, "5")
+        small.rows = []
+        small.add(name, video=name, crop="left")
+        extracted(small, name, spy)
+    assert list(spy.ticks.values()) == [[0, 1, 2, 3]] * 2
+
+
+def test_features_are_denseface_of_the_detected_face(
+    small: Any, write_avi: Writer, face: Any, settings: VideoEncoder
+) -> None:
     pictures = [screen(face if number < 6 else None, None) for number in range(12)]
     write_avi(small.root / "v.avi", pictures, "5")
     small.add("u", video="v.avi", crop="left")
     small.add("w", video="v.avi", crop="right")
-    describer = Describer(SETTINGS, torch.device("cpu"))
+    describer = Describer(settings, torch.device("cpu"))
     found = extracted(small, "v.avi", describer)
     values, valid = found["u"]
     assert list(valid) == [True] * 6 + [False] * 6
     assert not values[6:].any()
     assert not found["w"][1].any()
     halves = [frame[:, :240] for _, frame in frames(small.root / "v.avi", range(6), 5)]
-    network, _ = random_denseface(0)
+    assert settings.weights is not None
+    network, _ = load(Path(settings.weights))
     for row, frame in enumerate(halves):
         ((boxes, _),) = Detector(60, torch.device("cpu"))(frame[None])
-        picture = (cut(frame, boxes[0], 0) - 129) / 63.58
+        picture = (cut(frame, boxes[0], settings.margin) - 129) / 63.58
         expected = network.features(picture[None, None])[0].numpy()
         np.testing.assert_allclose(values[row], expected, rtol=0, atol=2e-3)
     assert np.abs(values[0]).max() > 0.1
 
 
 def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
-    small: Any, write_avi: Writer, face: Any, caplog: pytest.LogCaptureFixture
+    small: Any, write_avi: Writer, face: Any, settings: VideoEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_avi(small.root / "v.avi", [screen(None, face)] * 40, "10")
     raw = (small.root / "v.avi").read_bytes()
@@ -121,13 +142,14 @@ def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
     small.add("d", video="cut.avi", crop="right", video_start=3.5, video_end=4.0)
     small.add("e", video="v.avi", crop="left", video_start=0.0, video_end=1.0)
     small.add("f", video="v.avi", crop="left", video_start=60.0, video_end=61.0)
-    path = small.run(video, "video.h5", "--settings", JSON)
+    caplog.set_level("INFO")
+    path = small.run(video, "video.h5", "--settings", settings.model_dump_json())
     with FeatureStore(path) as store:
         assert store.ids == list("abcdef")
         assert store.dim == 342
-        assert store.attributes["encoder"] == "denseface random:0"
-        assert store.attributes["note"] == "random Denseface weights (untrained stand-in)"
-        assert json.loads(store.attributes["settings"]) == SETTINGS.model_dump()
+        assert store.attributes["encoder"].startswith("denseface ferplus:")
+        assert "note" not in store.attributes
+        assert json.loads(store.attributes["settings"]) == settings.model_dump()
         assert list(store.problems) == ["b", "d", "e", "f"]
         assert "cannot be opened as a video" in store.problems["b"]
         assert "no decodable frame" in store.problems["d"]
@@ -138,4 +160,6 @@ def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
         assert store.length("e") == 0
     assert "e: no video features: no face in any of its 5 frames" in caplog.text
     assert "c: only" in caplog.text
-    assert small.run(video, "again.h5", "--settings", JSON).read_bytes() == path.read_bytes()
+    assert "grey values of" in caplog.text
+    again = small.run(video, "again.h5", "--settings", settings.model_dump_json())
+    assert again.read_bytes() == path.read_bytes()

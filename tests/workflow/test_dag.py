@@ -16,6 +16,7 @@ import h5py
 import yaml
 
 from cmarr.vocabulary import CONDITIONS
+from extractors.denseface.network import SHIPPED_SHA256
 from extractors.files import read_csv
 from tests.workflow.project import Project, copy_project, small_config
 
@@ -52,7 +53,9 @@ def test_every_made_file_says_where_its_data_come_from(finished: Project) -> Non
         with h5py.File(path) as file:
             assert file.attrs["origin"] == "synthetic"
     assert "synthetic" in (results / "table2.md").read_text()
-    assert all("random" in row["notes"] for row in read_csv(results / "table2.csv"))
+    for path in results.rglob("record.json"):
+        encoders = [store["encoder"] for store in json.loads(path.read_text())["inputs"].values() if "encoder" in store]
+        assert f"denseface ferplus:{SHIPPED_SHA256[:12]}" in encoders
 
 
 def test_every_job_wrote_a_log_and_a_benchmark(finished: Project) -> None:

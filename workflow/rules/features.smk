@@ -7,7 +7,7 @@ rule extract:
     output:
         shard=temp(f"{R}/features/{{corpus}}/shards/{{modality}}/session{{session}}.h5"),
     params:
-        settings=lambda wildcards: plan.encoder(wildcards.modality),
+        settings=lambda wildcards: plan.encoder(wildcards.modality, wildcards.corpus),
         root=lambda wildcards: plan.config.corpora[wildcards.corpus].root,
         origin=lambda wildcards: plan.config.corpora[wildcards.corpus].origin,
         code=lambda wildcards: plan.code(f"extractors.{wildcards.modality}"),

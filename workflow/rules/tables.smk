@@ -2,12 +2,12 @@ rule scores:
     message:
         "Compute WAR and UAR of every prediction file"
     input:
-        predictions=plan.predictions,
-        records=plan.records,
+        predictions=lambda wildcards: plan.predictions,
+        records=lambda wildcards: plan.records,
     output:
         scores=f"{R}/scores.csv",
     params:
-        runs=plan.runs,
+        runs=lambda wildcards: plan.runs,
         code=plan.code("cmarr.scores"),
     log:
         f"{R}/logs/scores.log",
