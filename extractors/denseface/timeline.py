@@ -196,7 +196,7 @@ def _draw_crops(panel: Axes, clip: Clip) -> None:
             panel.add_patch(Rectangle((place + 0.03, 0.03), 0.94, 0.94, fill=False, color="#aaaaaa", linewidth=0.5))
             best = int(look.emotions.argmax())
             text = f"{EMOTIONS[best]} {100 * look.emotions[best]:.0f} %"
-            panel.text(place + 0.5, -0.14, text, fontsize=6, ha="center")
+            panel.text(place + 0.5, -0.14, text, fontsize=5.5, ha="center")
         else:
             panel.text(place + 0.5, 0.5, "no face", fontsize=7, ha="center", va="center", color="#888888")
 
