@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from extractors.denseface.augment import distorted, plain
+from extractors.denseface.evaluate import measure
 from extractors.denseface.network import Denseface
 from extractors.ferplus import Faces
 from extractors.ferplus_targets import split_targets
@@ -137,15 +138,14 @@ class Training:
         network, side = self.averaged_network(), self.side(self.step - 1)
         with self._autocast():
             found = logits(network, self.valid.pictures, side, self.recipe)
-        truth, chosen = self.valid.targets.argmax(1).cpu().numpy(), found.argmax(1)
-        recalls = [float((chosen[truth == label] == label).mean()) for label in np.unique(truth)]
+        scores = measure(self.valid.targets.argmax(1).cpu().numpy(), found.argmax(1))
         row = {
             "epoch": self.step / self.per_epoch,
             "side": side,
             "learning_rate": self.learning_rate(self.step - 1),
             "train_loss": float(np.mean(self._losses)),
-            "valid_accuracy": 100 * float((chosen == truth).mean()),
-            "valid_mean_recall": 100 * float(np.mean(recalls)),
+            "valid_accuracy": scores["accuracy"],
+            "valid_mean_recall": scores["mean_class_recall"],
         }
         self.curve.append(row)
         self._losses = []
