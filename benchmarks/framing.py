@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 from PIL import Image as Picture
 from torch import Tensor
@@ -37,7 +38,7 @@ from extractors import ferplus
 from extractors.decode import frames
 from extractors.denseface.inference import Features
 from extractors.denseface.network import Denseface, load
-from extractors.faces import SIDE, Box, Detector, Follower, Image, cut, side_of, square
+from extractors.faces import SIDE, Box, Follower, Image, cut, side_of, square
 from extractors.ferplus_targets import EMOTIONS, split_targets
 from extractors.files import read_csv
 from extractors.settings import VideoEncoder
@@ -74,12 +75,12 @@ class Face:
         return float(np.linalg.norm(self.eyes[1] - self.eyes[0])) / side_of(self.box)
 
 
-def detect(detector: Detector, images: Image) -> list[tuple[Any, Any, Any]]:
+def detect(detector: MTCNN, images: Image) -> list[tuple[Any, Any, Any]]:
     """Boxes, probabilities and landmarks of each image."""
-    return list(zip(*detector.network.detect(images, landmarks=True), strict=True))
+    return list(zip(*detector.detect(images, landmarks=True), strict=True))
 
 
-def ferplus_faces(detector: Detector, images: Path, votes: Path, number: int) -> tuple[list[Face], int]:
+def ferplus_faces(detector: MTCNN, images: Path, votes: Path, number: int) -> tuple[list[Face], int]:
     """Faces that MTCNN finds in `number` labelled pictures of the validation rows; boxes in the enlarged picture."""
     table = ferplus.read(images, votes)
     targets, rows = split_targets(table.votes, table.usage, "valid", "majority")
@@ -99,7 +100,7 @@ def ferplus_faces(detector: Detector, images: Path, votes: Path, number: int) ->
     return faces, len(chosen)
 
 
-def clip_faces(detector: Detector, folder: Path) -> tuple[list[Face], int]:
+def clip_faces(detector: MTCNN, folder: Path) -> tuple[list[Face], int]:
     """Faces of the clips with an emotion, ten frames a second, and the number of frames."""
     faces, total = [], 0
     for clip in read_csv(folder / "clips.csv"):
@@ -194,7 +195,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     begin = time.monotonic()
     network, weights = load(args.weights)
-    detector = Detector(SETTINGS.min_face, torch.device("cpu"))
+    detector = MTCNN(min_face_size=SETTINGS.min_face, select_largest=False)  # tells landmarks, too
     still, pictures = ferplus_faces(detector, args.images, args.votes, args.pictures)
     film, ticks = clip_faces(detector, args.clips)
     print(

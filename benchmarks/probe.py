@@ -3,8 +3,9 @@
     python benchmarks/probe.py --store results/features/iemocap/video.h5 --manifest results/corpora/iemocap/manifest.csv
 
 An utterance is the mean of its valid frames, or zeros if there are none. The probe is a multinomial logistic regression
-with balanced classes on features standardised over the training sessions. Nothing is tuned. Chance is 100 % divided by
-the number of classes. Composite corpora show FER+ faces that Denseface was trained on, unless they were built with
+with balanced classes on features standardised over the training sessions. Nothing is tuned; with `--strength chosen`
+the regularisation is, within the training sessions. Chance is 100 % divided by the number of classes. Composite
+corpora show FER+ faces that Denseface was trained on, unless they were built with
 `benchmarks/composite.py --unseen-faces`.
 """
 
@@ -14,10 +15,12 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -25,6 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cmarr.metrics import confusion, uar, war
 from extractors.manifest import read_manifest
 from extractors.store import FeatureStore, Frames
+
+STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
+
+
+def strength(word: str) -> float | None:
+    return None if word == "chosen" else float(word)
 
 
 def average(item: Frames) -> NDArray[np.float32]:
@@ -34,14 +43,24 @@ def average(item: Frames) -> NDArray[np.float32]:
 
 
 def probe(
-    features: NDArray[np.float32], labels: NDArray[np.int64], sessions: NDArray[np.str_], strength: float
+    features: NDArray[np.float32], labels: NDArray[np.int64], sessions: NDArray[np.str_], strength: float | None
 ) -> NDArray[np.int64]:
-    """Labels (utterances,) predicted from features (utterances, dim) by probes that never saw the session."""
+    """Labels (utterances,) predicted from features (utterances, dim) by probes that never saw the session.
+
+    Without a strength, each probe chooses its own, leaving one of its training sessions out at a time.
+    """
     found = np.empty_like(labels)
     for session in np.unique(sessions):
         test = sessions == session
-        model = LogisticRegression(C=strength, class_weight="balanced", max_iter=5000)
-        found[test] = make_pipeline(StandardScaler(), model).fit(features[~test], labels[~test]).predict(features[test])
+        model: Any = make_pipeline(
+            StandardScaler(), LogisticRegression(C=strength or 1, class_weight="balanced", max_iter=5000)
+        )
+        known = features[~test], labels[~test]
+        if strength is None:
+            search = {"logisticregression__C": STRENGTHS}
+            inner = LeaveOneGroupOut().split(*known, sessions[~test])
+            model = GridSearchCV(model, search, scoring="balanced_accuracy", cv=list(inner))
+        found[test] = model.fit(*known).predict(features[test])
     return found
 
 
@@ -62,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, required=True, help="feature store of any modality")
     parser.add_argument("--manifest", type=Path, required=True, help="manifest.csv that the store was made from")
-    parser.add_argument("--strength", type=float, default=1.0, help="inverse of the regularisation")
+    parser.add_argument("--strength", type=strength, default=1.0, help="inverse of the regularisation, or `chosen`")
     args = parser.parse_args()
     rows = read_manifest(args.manifest)
     with FeatureStore(args.store) as store:

@@ -56,7 +56,9 @@ def full_scale(folder: Path) -> Path:
     (results / "corpora/iemocap/manifest.csv").write_text("\n".join(manifest) + "\n")
     corpus = {"type": "iemocap", "root": str(folder / "corpus"), "origin": "synthetic"}
     path = folder / "full.yaml"
-    path.write_text(yaml.safe_dump({"results": str(results), "corpora": {"iemocap": corpus}, "seeds": [1, 2, 3]}))
+    encoders = {"text": {"model": "hashing"}, "speech": {"model": "logmel"}}
+    content = {"results": str(results), "corpora": {"iemocap": corpus}, "encoders": encoders, "seeds": [1, 2, 3]}
+    path.write_text(yaml.safe_dump(content))
     return path
 
 

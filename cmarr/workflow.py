@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from cmarr.config import Config, check_roots, parse
 from cmarr.vocabulary import CONDITIONS, MODALITIES, present
+from extractors import hub
 from extractors.corpora import load
 from extractors.files import UserError
 from extractors.fingerprint import code_fingerprint
@@ -82,12 +83,17 @@ class Plan:
         return as_json(settings.model_copy(update=dict(greys)) if modality == "video" and greys else settings)
 
     def encoder_files(self, modality: str) -> list[str]:
-        """Files of an encoder that are local; changed ones are extracted with again."""
+        """Files of an encoder, those that were fetched or local ones; changed ones are extracted with again.
+
+        Ends the program if an encoder of the hub was not fetched.
+        """
         if modality == "video":
             return [self.config.encoders.video.weights] if self.config.encoders.video.weights else []
-        folder = Path(getattr(self.config.encoders, modality).model)
-        kinds = {".safetensors", ".json", ".txt", ".model"}
-        return sorted(str(path) for path in folder.glob("*") if path.suffix in kinds) if folder.name else []
+        settings, folder = getattr(self.config.encoders, modality), Path(self.config.encoders.folder)
+        try:
+            return [str(path) for path in hub.files(folder, settings.model, settings.revision, f"encoders.{modality}")]
+        except UserError as problem:
+            stop(problem)
 
     def system(self, system: str) -> str:
         """Settings of a system as JSON."""

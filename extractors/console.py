@@ -30,6 +30,11 @@ def progress(items: Iterable[Item], what: str, unit: str, total: int | None = No
     return bar
 
 
+def counter(what: str, unit: str, total: int, done: int = 0) -> Any:
+    """The same bar without items, a context manager; each step is an `update()`."""
+    return progress((), what, unit, total, done)
+
+
 def run(package: str, verbs: Mapping[str, str], argv: list[str] | None = None) -> int:
     """Exit code of one verb: 0, 1 for a UserError (shown as one line), 2 for a wrong command line.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from extractors.denseface.inference import Features
 from extractors.denseface.network import DIM, load
+from extractors.device import forward
 from extractors.encoders import weights_sha256
 from extractors.faces import Box, Detector, Follower, Image, cut
 from extractors.settings import VideoEncoder
@@ -31,7 +32,7 @@ class Face:
 
 
 class Describer:
-    """Detector and network of one run; batches of equal frames to features.
+    """Detector and network of one run; batches of frames to features.
 
     UserError when the weights cannot be read.
     """
@@ -55,32 +56,54 @@ class Describer:
         return Follower(self.settings.threshold, round(MEMORY * self.settings.frames_per_second))
 
     def __call__(
-        self, ticks: Sequence[int], images: Sequence[Image], follower: Follower
+        self, ticks: Sequence[int], images: Sequence[Image], followers: Sequence[Follower]
     ) -> list[NDArray[np.float32] | None]:
         """Features (342,) of each frame, None without a face."""
-        faces = self.faces(ticks, images, follower)
+        faces = self.faces(ticks, images, followers)
         features = iter(self.features([face for face in faces if face]).cpu().numpy())
         return [next(features) if face else None for face in faces]
 
-    def faces(self, ticks: Sequence[int], images: Sequence[Image], follower: Follower) -> list[Face | None]:
-        """The face of each frame, None without one."""
-        faces: list[Face | None] = []
-        for tick, image, (boxes, likely) in zip(ticks, images, self.detector(np.stack(images)), strict=True):
-            best = follower.choose(tick, boxes, likely)
-            if best is None:
-                faces.append(None)
-            else:
-                grey = cut(image, boxes[best], self.settings.margin)
-                self._moments.append((grey.mean().item(), grey.square().mean().item()))
-                faces.append(Face(boxes[best], float(likely[best]), grey))
-        return faces
+    def faces(self, ticks: Sequence[int], images: Sequence[Image], followers: Sequence[Follower]) -> list[Face | None]:
+        """The face of each frame, None without one; ticks of the frames of one follower ascend.
+
+        The frames may differ in size; those of one size are looked at together.
+        """
+        return [
+            self._face(image, boxes, likely, follower.choose(tick, boxes, likely))
+            for tick, image, follower, (boxes, likely) in zip(
+                ticks, images, followers, self._detected(images), strict=True
+            )
+        ]
+
+    def _detected(self, images: Sequence[Image]) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Boxes and probabilities of each image."""
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for place, image in enumerate(images):
+            alike.setdefault(image.shape, []).append(place)
+        found: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        with forward(self.device, self.settings.precision):
+            for places in alike.values():
+                found.update(zip(places, self.detector(np.stack([images[place] for place in places])), strict=True))
+        return [found[place] for place in range(len(images))]
+
+    def _face(
+        self, image: Image, boxes: NDArray[np.float64], likely: NDArray[np.float64], best: int | None
+    ) -> Face | None:
+        if best is None:
+            return None
+        grey = cut(image, boxes[best], self.settings.margin)
+        self._moments.append((grey.mean().item(), grey.square().mean().item()))
+        return Face(boxes[best], float(likely[best]), grey)
 
     def features(self, faces: Sequence[Face]) -> Tensor:
-        """(faces, 342) on the device."""
+        """(faces, 342) float32 on the device."""
         if not faces:
             return torch.zeros(0, DIM)
-        standard = (torch.stack([face.grey for face in faces])[:, None] - self.settings.mean) / self.settings.std
-        return self._features(standard.to(self.device))
+        greys = torch.stack([face.grey for face in faces])[:, None]
+        greys = greys.pin_memory() if self.device.type == "cuda" else greys
+        with forward(self.device, self.settings.precision):
+            standard = (greys.to(self.device, non_blocking=True) - self.settings.mean) / self.settings.std
+            return self._features(standard).float()
 
     def emotions(self, faces: Sequence[Face]) -> NDArray[np.float32]:
         """(faces, 8) probabilities of the emotions of FER+."""

@@ -23,13 +23,13 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def parse(key: str, text: str, kind: type[Kind]) -> Kind:
-    """Settings out of their JSON; UserError names the configuration key below `key` that is wrong."""
+    """Settings out of their JSON; UserError names the configuration key, below `key` if given, that is wrong."""
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
-            f"{'.'.join((key, *map(str, first['loc'])))}: {first['msg']}; correct the configuration"
+            f"{'.'.join(filter(None, (key, *map(str, first['loc']))))}: {first['msg']}; correct the configuration"
         ) from error
 
 
@@ -105,22 +105,53 @@ TYPES: dict[str, type[Corpus]] = {
 """Settings of a corpus by its `type`."""
 
 
-class TextEncoder(Settings):
-    """A BERT-family encoder of Hugging Face, frozen; the features are its last hidden state."""
+class FrozenEncoder(Settings):
+    """What the settings of every encoder share."""
 
-    model: str = Field("google-bert/bert-base-uncased", description="name on the Hugging Face hub, or a folder")
-    revision: str | None = Field(None, description="branch, tag or commit on the hub")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="arithmetic of the networks; tf32 makes a difference on a GPU only"
+    )
+    stored_as: Literal["float32", "float16"] = Field(
+        "float32", description="numbers in the feature store; float16 takes half the space"
+    )
+
+
+class Pretrained(FrozenEncoder):
+    """An encoder of Hugging Face, frozen."""
+
+    model: str
+    revision: str | None = Field(None, description="branch, tag or commit on the hub; a commit pins it")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, description="of the file of weights on the hub; `fetch` refuses any other"
+    )
+    layer: Literal["last", "mean_of_last_4"] | int = Field(
+        "last", description="hidden state to keep, or its number: 0 goes into the first layer, -1 is the last one"
+    )
+    average: int = Field(1, ge=1, description="neighbouring rows averaged to one; the last of them may be fewer")
+
+
+class TextEncoder(Pretrained):
+    """A BERT-family encoder: one row per word piece, [CLS] and [SEP] included."""
+
+    model: str = Field(
+        "google-bert/bert-base-uncased",
+        description="name on the Hugging Face hub, a folder, or `hashing`, which needs no weights",
+    )
     max_tokens: int = Field(512, ge=3, description="longer texts are cut here, [CLS] and [SEP] included")
+    batch_tokens: int = Field(2048, ge=1, description="most word pieces in a batch, padding included")
 
 
-class SpeechEncoder(Settings):
-    """A wav2vec2-family encoder of Hugging Face, frozen; the features are its last hidden state, 50 a second."""
+class SpeechEncoder(Pretrained):
+    """A wav2vec2-family encoder: 50 rows a second for the usual convolutions."""
 
-    model: str = Field("facebook/wav2vec2-base", description="name on the Hugging Face hub, or a folder")
-    revision: str | None = Field(None, description="branch, tag or commit on the hub")
+    model: str = Field(
+        "facebook/wav2vec2-base",
+        description="name on the Hugging Face hub, a folder, or `logmel`, which needs no weights",
+    )
+    batch_seconds: float = Field(64.0, gt=0, description="most seconds in a batch, padding included")
 
 
-class VideoEncoder(Settings):
+class VideoEncoder(FrozenEncoder):
     """Face detection by MTCNN and 342-d features by Denseface (DenseNet-BC-100-12)."""
 
     weights: str | None = Field(
@@ -193,6 +224,7 @@ class DensefaceTraining(Settings):
 class Encoders(Settings):
     """The three frozen encoders."""
 
+    folder: str = Field("data/encoders", description="where `fetch` puts encoders of the hub")
     text: TextEncoder = TextEncoder()
     speech: SpeechEncoder = SpeechEncoder()
     video: VideoEncoder = VideoEncoder()

@@ -1,26 +1,47 @@
-"""Verb `speech`: last hidden states of a wav2vec2-family encoder, 50 rows a second for the usual convolutions."""
+"""Verb `speech`: hidden states of a wav2vec2-family encoder, 50 rows a second for the usual convolutions."""
 
 from __future__ import annotations
 
 import argparse
-import math
-import os
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import device, shard
-from extractors.console import LOG, progress
-from extractors.corpora.media import FASTEST_HZ, LONGEST_SECONDS, SLOWEST_HZ
-from extractors.encoders import Encoder, load
+from extractors import device, encoders, shard
+from extractors.batches import averaged, batches
+from extractors.console import LOG
+from extractors.encoders import Batch, Encoder
+from extractors.files import UserError
+from extractors.logmel import Logmel
+from extractors.overlap import ahead
 from extractors.settings import SpeechEncoder, parse
+from extractors.waves import RATE_HZ, Wave, read_waves
 
-RATE_HZ = 16_000
-LARGEST_FILTER = 200_000_000
-"""Values of the filter from one rate to the other: 70,560 from 44.1 kHz, 89 million (0.7 GB) from 22,254 Hz."""
+CHUNK = 128
+AHEAD = 64
+"""Utterances read ahead of the part that is computed."""
+CPU_SECONDS, CPU_WASTE = 4.0, 0.03
+"""A CPU is quickest with batches of at most so many seconds, and so little padding."""
 PACKAGES = ("torch", "torchaudio", "transformers", "soundfile", "av", "numpy")
+Heard = tuple[shard.Part, str, Wave | shard.UnreadableError]
+
+
+class Listener(shard.Described, Protocol):
+    """What encodes waveforms."""
+
+    @property
+    def packages(self) -> Sequence[str]: ...
+
+    @property
+    def window(self) -> int: ...
+
+    def prepare(self, wave: Wave) -> Wave: ...
+
+    def encode(self, waves: Sequence[Wave]) -> Iterator[tuple[int, NDArray[np.float32]]]: ...
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,90 +53,91 @@ def main(args: argparse.Namespace) -> None:
     """Write the speech features of one session."""
     settings = parse("encoders.speech", args.settings, SpeechEncoder)
     rows = shard.rows(args)
-    encoder = load("speech", settings.model, settings.revision, device.start(args))
-    out = shard.Shard("speech", encoder.model.config.hidden_size)
-    for row in progress(rows, "speech", "utterance"):
-        try:
-            wave = read_wave(shard.media(args.root, row.audio), row.audio_start, row.audio_end)
-        except shard.UnreadableError as error:
-            out.fail(row.utterance, str(error))
-            continue
-        if len(wave) < (window := geometry(encoder.model.config)[0]):
-            LOG.info("%s: %d samples, filled with zeros to %d", row.utterance, len(wave), window)
-        out.add(row.utterance, encode(wave, encoder))
-    names = [row.utterance for row in rows]
-    out.write(args, names, settings, encoder.name, encoder.weights_sha256, PACKAGES)
+    place = device.start(args, settings.precision)
+    encoder: Listener
+    if settings.model == "logmel":
+        encoders.no_weights("encoders.speech", settings)
+        encoder = Logmel()
+    else:
+        encoder = Waveforms(encoders.load("speech", settings, args.encoders, place), settings)
+    chunks = shard.chunks(([row] for row in rows), CHUNK)
+    run = shard.Run(args, "speech", settings, encoder, place, encoder.packages, chunks)
+    for part, items in groupby(ahead(_heard(run, args.root, encoder), AHEAD), key=lambda item: item[0]):
+        names, waves = [], []
+        for _, name, wave in items:
+            if isinstance(wave, shard.UnreadableError):
+                part.fail(name, str(wave))
+            else:
+                names.append(name)
+                waves.append(wave)
+        for index, values in encoder.encode(waves):
+            part.add(names[index], averaged(values, settings.average))
+        part.seal()
+    run.join()
+    LOG.info("peak memory %s", device.peak_memory(place))
 
 
-def read_wave(path: Path, start: float | None, end: float | None) -> NDArray[np.float32]:
-    """Mono samples at 16 kHz between two times in seconds (None: the file's ends); channels are averaged.
+def _heard(run: shard.Run, root: Path, encoder: Listener) -> Iterator[Heard]:
+    """Utterances of the parts to do, each with its waveform as the encoder wants it."""
+    for part in run.pending():
+        for row, wave in read_waves(root, part.rows):
+            if isinstance(wave, shard.UnreadableError):
+                yield part, row.utterance, wave
+                continue
+            if len(wave) < encoder.window:
+                LOG.info("%s: %d samples, filled with zeros to %d", row.utterance, len(wave), encoder.window)
+            yield part, row.utterance, encoder.prepare(wave)
 
-    The file is anything that soundfile reads, or a video with a sound track. UnreadableError says why there are none.
+
+class Waveforms:
+    """A pretrained encoder of waveforms, each (frames, dim), in padded batches of at most `batch_seconds`.
+
+    Frames = floor((samples - 400) / 320) + 1 for the usual convolutions.
     """
-    import torch
-    from torchaudio.functional import resample
 
-    samples, rate = _samples(path, start, end)
-    common = math.gcd(rate, RATE_HZ)
-    if not SLOWEST_HZ <= rate <= FASTEST_HZ or rate // common * (RATE_HZ // common) > LARGEST_FILTER:
-        raise shard.UnreadableError(f"{path.name} has a sampling rate of {rate} Hz")
-    if not len(samples):
-        raise shard.UnreadableError(f"{path.name} has no samples in the utterance's time span")
-    if not np.isfinite(samples).all():
-        raise shard.UnreadableError(f"{path.name} has samples that are not finite")
-    mono: NDArray[np.float32] = samples.mean(axis=1)
-    if rate == RATE_HZ:
-        return mono
-    resampled: NDArray[np.float32] = resample(torch.from_numpy(mono), rate, RATE_HZ).numpy()
-    return resampled
+    packages = PACKAGES
 
+    def __init__(self, encoder: Encoder, settings: SpeechEncoder) -> None:
+        config = encoder.model.config
+        what = f"encoders.speech.model: {encoder.name}"
+        if not hasattr(config, "conv_kernel"):
+            raise UserError(f"{what} ({config.model_type}) reads no waveforms; give another encoder")
+        if encoder.processor.sampling_rate != RATE_HZ:
+            raise UserError(f"{what} reads {encoder.processor.sampling_rate} Hz, not {RATE_HZ}; give another encoder")
+        from extractors import padding
 
-def _samples(path: Path, start: float | None, end: float | None) -> tuple[NDArray[np.float32], int]:
-    """Samples (time, channels) and their rate in hertz."""
-    import soundfile
+        self.name, self.dim, self.weights_sha256 = encoder.name, encoder.dim, encoder.weights_sha256
+        self.window, self._hop = padding.geometry(config)
+        self._encoder = encoder
+        seconds, waste = settings.batch_seconds, 1.0
+        if encoder.device.type == "cpu":
+            seconds, waste = min(seconds, CPU_SECONDS), CPU_WASTE
+        self._exact = config.model_type in padding.EXACT and not getattr(config, "add_adapter", False)
+        if self._exact:
+            padding.make_exact(encoder.model)
+        self._samples, self._waste = seconds * RATE_HZ, waste if self._exact else 0.0
 
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:  # a str has to be UTF-8
-            # More is damage, or a stream of unknown length: libsndfile then says 2**63 - 1.
-            if file.frames <= LONGEST_SECONDS * file.samplerate:
-                first = round((start or 0.0) * file.samplerate)
-                last = file.frames if end is None else min(round(end * file.samplerate), file.frames)
-                file.seek(min(first, file.frames))
-                return file.read(max(last - first, 0), dtype="float32", always_2d=True), file.samplerate
-    except TypeError as error:
-        raise shard.UnreadableError(f"{path.name} cannot be read (no header says its sampling rate)") from error
-    except soundfile.SoundFileError as error:
-        if path.suffix.lower() == ".wav":
-            reason = getattr(error, "error_string", error)  # the error itself has the whole path
-            raise shard.UnreadableError(f"{path.name} cannot be read ({reason})") from error
-    from extractors.sound_track import read_track
+    def prepare(self, wave: Wave) -> Wave:
+        """The waveform, normalised alone if the checkpoint says so, then filled with zeros if shorter than a frame."""
+        values: Wave = self._encoder.processor(wave, sampling_rate=RATE_HZ, return_tensors="np")["input_values"][0]
+        return np.pad(values, (0, max(self.window - len(values), 0)))
 
-    return read_track(path, start, end)
+    def encode(self, waves: Sequence[Wave]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Pairs of an index into the prepared `waves` and its features, longest waveforms first."""
+        lengths = [len(wave) for wave in waves]
+        found = batches(lengths, self._samples, self._waste)
+        for batch, hidden in self._encoder.encode(_inputs(waves, batch) for batch in found):
+            for row, index in enumerate(batch):
+                frames = (lengths[index] - self.window) // self._hop + 1 if self._exact else hidden.shape[1]
+                yield index, hidden[row, :frames].copy()
 
 
-def geometry(config: Any) -> tuple[int, int]:
-    """Samples that one frame sees and samples between frames: 400 and 320 for wav2vec2."""
-    window, hop = 1, 1
-    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-        window += (kernel - 1) * hop
-        hop *= stride
-    return window, hop
-
-
-def encode(wave: NDArray[np.float32], encoder: Encoder) -> NDArray[np.float32]:
-    """Features (frames, dim) of one waveform at 16 kHz, frames = floor((samples - 400) / 320) + 1.
-
-    The waveform goes through alone: the first group norm of wav2vec2-base averages over time, so that padding to a
-    common length would change every frame. The encoder's own feature extractor normalises it if the checkpoint says
-    so; a waveform shorter than one frame is filled with zeros after that.
-    """
+def _inputs(waves: Sequence[Wave], batch: list[int]) -> Batch:
     import torch
 
-    values = encoder.processor(wave, sampling_rate=RATE_HZ, return_tensors="pt")["input_values"]  # (1, samples)
-    missing = geometry(encoder.model.config)[0] - values.shape[1]
-    if missing > 0:
-        values = torch.nn.functional.pad(values, (0, missing))
-    with torch.inference_mode():
-        hidden = encoder.model(values.to(encoder.device)).last_hidden_state
-    features: NDArray[np.float32] = hidden[0].cpu().numpy()
-    return features
+    rows = [torch.from_numpy(waves[index]) for index in batch]
+    pad = torch.nn.utils.rnn.pad_sequence
+    inputs = {"input_values": pad(rows, True)}
+    if any(len(row) < len(rows[0]) for row in rows):
+        inputs["attention_mask"] = pad([torch.ones(len(row), dtype=torch.long) for row in rows], True)
+    return batch, inputs

@@ -1,11 +1,11 @@
 """Feature stores: one HDF5 file of ragged sequences, the only format that the two stages share.
 
-Layout (format 1): `values` (sum of lengths, dim) float32, contiguous; `offsets` (N + 1) int64; `ids` (N) UTF-8;
-`valid` (sum of lengths) bool, false where a frame has no measurement (its values are zeros); `checksums` (N) uint32,
-CRC-32 of each utterance's values and valid bytes. Attributes: whatever the writer records (encoder, weights hash,
-settings, origin, manifest hash, versions) plus `format`, `seal` (CRC-32 of ids, offsets and all other attributes) and,
-written last, `complete`. A length of 0 means that nothing could be extracted; the reason is in the attribute `problems`
-(JSON, id to reason). The same content gives the same bytes.
+Layout (format 2): `values` (sum of lengths, dim) float32 or float16, contiguous; `offsets` (N + 1) int64; `ids` (N)
+UTF-8; `valid` (sum of lengths) bool, false where a frame has no measurement (its values are zeros); `checksums` (N)
+uint32, CRC-32 of each utterance's values and valid bytes, as stored. Attributes: whatever the writer records (encoder,
+weights hash, settings, origin, manifest hash, versions) plus `format`, `seal` (CRC-32 of offsets, checksums, ids and
+all other attributes) and, written last, `complete`. A length of 0 means that nothing could be extracted; the reason is
+in the attribute `problems` (JSON, id to reason). The same content gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from extractors.files import UserError, publish
 
-FORMAT = 1
+FORMAT = 2
 LIBVER = ("v110", "v110")  # the first HDF5 version whose object headers carry checksums
 DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError)  # what h5py makes of a damaged file
+DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 Attributes = Mapping[str, str | int | float]
 
 
@@ -38,9 +39,9 @@ class Frames:
     valid: NDArray[np.bool_]
 
 
-def checksum(item: Frames) -> int:
+def checksum(values: NDArray[Any], valid: NDArray[np.bool_]) -> int:
     """CRC-32 over the value bytes followed by the valid bytes."""
-    return zlib.crc32(item.valid.tobytes(), zlib.crc32(item.values.tobytes()))
+    return zlib.crc32(valid.tobytes(), zlib.crc32(values.tobytes()))
 
 
 def write_store(
@@ -50,56 +51,70 @@ def write_store(
     lengths: Sequence[int],
     problems: Mapping[str, str],
     attributes: Attributes,
+    dtype: DTypeLike = np.float32,
 ) -> None:
     """Publish a store; `items` come one at a time, so memory holds a single utterance.
 
-    `lengths` are the frame counts of `items`, in order; ValueError when they disagree, an id comes twice, a value is
-    not finite, or an array is not of the type that is stored.
+    `lengths` are the frame counts of `items`, in order; ValueError when they disagree, an id comes twice, an array is
+    of another type, or a value is not finite as a number of `dtype` or, in a frame that is not valid, not zero.
     """
+    stored_as = np.dtype(dtype)
+    if stored_as not in DTYPES:
+        raise ValueError(f"{stored_as} cannot be stored")
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     ids: list[str] = []
     checksums = np.zeros(len(lengths), np.uint32)
     with publish(path) as draft, h5py.File(draft, "w", libver=LIBVER) as file:
-        values = file.create_dataset("values", (int(offsets[-1]), dim), np.float32)
+        values = file.create_dataset("values", (int(offsets[-1]), dim), stored_as)
         valid = file.create_dataset("valid", (int(offsets[-1]),), np.bool_)
         for row, (name, item) in enumerate(items):
             if row == len(lengths):
                 raise ValueError(f"{name}: more items than the {len(lengths)} lengths")
-            _check(name, item, (lengths[row], dim))
+            numbers = _stored(name, item, (lengths[row], dim), stored_as)
             ids.append(name)
-            checksums[row] = checksum(item)
+            checksums[row] = checksum(numbers, item.valid)
             if lengths[row]:
-                values[offsets[row] : offsets[row + 1]] = item.values
+                values[offsets[row] : offsets[row + 1]] = numbers
                 valid[offsets[row] : offsets[row + 1]] = item.valid
         if len(ids) != len(lengths) or len(set(ids)) != len(ids):
             raise ValueError(f"{len(ids)} items ({len(set(ids))} distinct ids) for {len(lengths)} lengths")
         file["offsets"] = offsets
         file["checksums"] = checksums
-        file.create_dataset("ids", data=np.array(ids, dtype=object), dtype=h5py.string_dtype())
+        file["ids"] = np.array([name.encode() for name in ids], "S")
         notes = {**attributes, "format": FORMAT, "problems": json.dumps(dict(problems))}
-        file.attrs.update({**notes, "seal": _seal(ids, offsets, notes)})
+        for key, value in {**notes, "seal": _seal(ids, offsets, checksums, notes)}.items():
+            file.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
         file.flush()
         file.attrs["complete"] = True
 
 
-def _check(name: str, item: Frames, shape: tuple[int, int]) -> None:
+def _stored(name: str, item: Frames, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
     if item.values.shape != shape or item.valid.shape != shape[:1]:
         raise ValueError(f"{name}: expected {shape}, got {item.values.shape} and {item.valid.shape}")
     if item.values.dtype != np.float32 or item.valid.dtype != np.bool_:
         raise ValueError(f"{name}: expected float32 and bool, got {item.values.dtype} and {item.valid.dtype}")
-    if not np.isfinite(item.values).all():
+    if item.values[~item.valid].any():
+        raise ValueError(f"{name}: a frame that is not valid has values")
+    with np.errstate(over="ignore"):
+        numbers = item.values.astype(dtype, copy=False)
+    if not np.isfinite(numbers).all():
         raise ValueError(f"{name}: features are not finite")
+    return numbers
 
 
-def _seal(ids: Sequence[str], offsets: NDArray[np.int64], attributes: Mapping[str, Any]) -> int:
+def _seal(
+    ids: Sequence[str], offsets: NDArray[np.int64], checksums: NDArray[np.uint32], attributes: Mapping[str, Any]
+) -> int:
     notes = {key: value.item() if isinstance(value, np.generic) else value for key, value in attributes.items()}
-    return zlib.crc32(json.dumps([list(ids), notes], sort_keys=True).encode(), zlib.crc32(offsets.tobytes()))
+    text = json.dumps([list(ids), notes], sort_keys=True)
+    return zlib.crc32(text.encode(), zlib.crc32(checksums.tobytes(), zlib.crc32(offsets.tobytes())))
 
 
 class FeatureStore:
     """An open store, to be used in a `with` block; UserError when the file is missing, unfinished, foreign or damaged.
 
-    `ids`, `dim`, `attributes`, `problems` (id to reason) and `offsets` are read at once, features when asked for.
+    `ids`, `dim`, `dtype` (of the numbers in the file), `attributes`, `problems` (id to reason) and `offsets` are read
+    at once, features when asked for.
     """
 
     def __init__(self, path: Path) -> None:
@@ -117,7 +132,9 @@ class FeatureStore:
             raise UserError(f"{path}: damaged ({error}); delete it and run again") from error
 
     def _read_index(self) -> None:
-        attributes: dict[str, Any] = dict(self._file.attrs)
+        attributes: dict[str, Any] = {
+            key: value.decode() if isinstance(value, bytes) else value for key, value in self._file.attrs.items()
+        }
         if not attributes.pop("complete", False) or attributes.get("format") != FORMAT:
             raise UserError(f"{self.path}: unfinished, or not in store format {FORMAT}; delete it and run again")
         seal = attributes.pop("seal")
@@ -125,12 +142,19 @@ class FeatureStore:
         self.problems: dict[str, str] = json.loads(attributes["problems"])
         self.ids: list[str] = [name.decode() for name in self._file["ids"][:]]
         self.offsets: NDArray[np.int64] = self._file["offsets"][:]
+        self._checksums = self._file["checksums"][:]
         self._values, self._valid = self._file["values"], self._file["valid"]
         self.dim = int(self._values.shape[1])
+        self.dtype: np.dtype[Any] = self._values.dtype
         self._rows = {name: row for row, name in enumerate(self.ids)}
-        self._checksums = self._file["checksums"][:]
-        if seal != _seal(self.ids, self.offsets, attributes):
+        if seal != _seal(self.ids, self.offsets, self._checksums, attributes):
             raise ValueError("checksum of ids and attributes differs")
+        counts = {len(self.ids), len(self._rows), len(self._checksums), len(self.offsets) - 1}
+        ends = {len(self._values), len(self._valid), int(self.offsets[-1])}
+        if len(counts) > 1 or len(ends) > 1 or self.offsets[0] or (np.diff(self.offsets) < 0).any():
+            raise ValueError("ids, offsets and values do not fit together")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"values are {self.dtype}")
 
     def __enter__(self) -> FeatureStore:
         return self
@@ -146,16 +170,16 @@ class FeatureStore:
         return int(self.offsets[row + 1] - self.offsets[row])
 
     def __getitem__(self, name: str) -> Frames:
-        """Features of one utterance; UserError when they do not match their checksum."""
+        """Features of one utterance in float32; UserError when they do not match their checksum."""
         row = self._row(name)
         span = slice(self.offsets[row], self.offsets[row + 1])
         try:
-            item = Frames(self._values[span], self._valid[span])
+            values, valid = self._values[span], self._valid[span]
         except DAMAGE as error:
             raise UserError(f"{self.path}: damaged at {name} ({error}); delete the file and run again") from error
-        if checksum(item) != self._checksums[row]:
+        if checksum(values, valid) != self._checksums[row]:
             raise UserError(f"{self.path}: damaged at {name} (checksum differs); delete the file and run again")
-        return item
+        return Frames(values.astype(np.float32, copy=False), valid)
 
     def _row(self, name: str) -> int:
         try:

@@ -133,9 +133,9 @@ def look(path: Path, crop: str, describer: Describer) -> Clip:
     stream = frames(path, ticks(None, None, per_second), per_second)
     looks: dict[int, Look | None] = {}
     follower = describer.follower()
-    while batch := list(islice(stream, BATCH)):
+    while batch := list(islice(stream, BATCH[describer.device.type])):
         order, images = zip(*((tick, half(frame, crop)) for tick, frame in batch), strict=True)
-        faces = describer.faces(order, images, follower)
+        faces = describer.faces(order, images, [follower] * len(order))
         emotions = iter(describer.emotions([face for face in faces if face]))
         for tick, face in zip(order, faces, strict=True):
             looks[tick] = Look(face, next(emotions)) if face else None

@@ -61,6 +61,14 @@ def test_weights_of_ones_own_are_an_input(plan: Plan) -> None:
     assert Plan(content, ROOT, "mine.yaml").encoder_files("video") == ["results/denseface/weights.safetensors"]
 
 
+def test_an_encoder_that_was_not_fetched_stops_with_one_line(plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^error: encoders\.text\.model: google-bert/.* extractors fetch --config"):
+        plan.encoder_files("text")
+    content = plan.config.model_dump()
+    content["encoders"]["text"]["model"] = "hashing"
+    assert Plan(content, ROOT, "mine.yaml").encoder_files("text") == []
+
+
 def test_label_files_are_inputs_of_the_manifest(plan: Plan) -> None:
     assert [Path(path).name for path in plan.label_files("toy")] == [
         "Ses01F_impro01.txt", "Ses01F_impro01.txt", "Ses02F_impro01.txt", "Ses02F_impro01.txt",
@@ -130,7 +138,7 @@ def test_sessions_that_give_no_folds_are_refused_while_planning(tmp_path: Path, 
 
 
 def test_files_of_a_local_encoder_are_inputs(plan: Plan, tmp_path: Path) -> None:
-    assert plan.encoder_files("text") == plan.encoder_files("video") == []
+    assert plan.encoder_files("video") == []
     for name in ("config.json", "model.safetensors", "README.md"):
         (tmp_path / "encoder").mkdir(exist_ok=True)
         (tmp_path / "encoder" / name).touch()

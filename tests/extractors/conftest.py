@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,53 +64,75 @@ def small(tmp_path: Path) -> Small:
     return Small(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of random weights in Hugging Face format, with a letter-by-letter WordPiece vocabulary."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
+SIZES: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
 
-    folder = tmp_path_factory.mktemp("bert")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS), "."]
-    BertTokenizer(vocab={word: index for index, word in enumerate(words)}).save_pretrained(folder)
-    sizes: dict[str, Any] = {
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-    }
+
+def save_model(folder: Path, kind: str, sizes: dict[str, Any]) -> None:
+    """A model of random weights, biases and running statistics."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **sizes)).save_pretrained(folder)
-    return folder
+        model = AutoModel.from_config(AutoConfig.for_model(kind, **sizes))
+        with torch.no_grad():
+            for tensor in (*model.parameters(), *model.buffers()):
+                if tensor.is_floating_point() and tensor.ndim == 1:
+                    tensor += 0.2 * torch.rand_like(tensor)
+        model.save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")
-def wav2vec2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A narrow wav2vec2 of random weights with the usual convolutions and group norm, in Hugging Face format."""
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Maker of small text encoders in Hugging Face format, with a letter-by-letter WordPiece vocabulary."""
 
-    folder = tmp_path_factory.mktemp("wav2vec2")
-    sizes: dict[str, Any] = {
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-    }
-    config = Wav2Vec2Config(
-        **sizes,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm="group",
-    )
-    extractor: Any = Wav2Vec2FeatureExtractor
-    extractor(do_normalize=True, return_attention_mask=False).save_pretrained(folder)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        Wav2Vec2Model(config).save_pretrained(folder)
-    return folder
+    @cache
+    def make(kind: str, **sizes: Any) -> Path:
+        from transformers import BertTokenizer
+
+        folder = tmp_path_factory.mktemp(kind)
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS), "."]
+        BertTokenizer(vocab={word: index for index, word in enumerate(words)}).save_pretrained(folder)
+        known = {"vocab_size": len(words), "max_position_embeddings": 64, "pad_token_id": 0}
+        save_model(folder, kind, {**SIZES, **known, **sizes})
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def speech_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Maker of narrow speech encoders in Hugging Face format, with the usual convolutions."""
+
+    @cache
+    def make(kind: str, **sizes: Any) -> Path:
+        from transformers import Wav2Vec2FeatureExtractor
+
+        folder = tmp_path_factory.mktemp(kind)
+        extractor: Any = Wav2Vec2FeatureExtractor
+        extractor(do_normalize=True, return_attention_mask=False).save_pretrained(folder)
+        known = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+        save_model(folder, kind, {**SIZES, **known, **sizes})
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bert_folder(text_folder: Callable[..., Path]) -> Path:
+    """A small BERT."""
+    return text_folder("bert")
+
+
+@pytest.fixture(scope="session")
+def wav2vec2_folder(speech_folder: Callable[..., Path]) -> Path:
+    """A narrow wav2vec2 with group norm."""
+    return speech_folder("wav2vec2", feat_extract_norm="group")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from extractors.console import counter, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,15 +22,22 @@ def test_help_lists_every_verb(package: str) -> None:
     assert all(verb in shown.stdout for verb in verbs[package])
 
 
-def test_every_verb_has_help() -> None:
-    from cmarr.__main__ import VERBS as SECOND
-    from extractors.__main__ import VERBS as FIRST
+@pytest.mark.parametrize("package", ["extractors", "cmarr"])
+def test_every_verb_has_help(package: str, capsys: pytest.CaptureFixture[str]) -> None:
+    verbs = import_module(f"{package}.__main__").VERBS
+    for verb in verbs:
+        with pytest.raises(SystemExit, match="0"):
+            run(package, verbs, [verb, "--help"])
+        assert f"usage: python -m {package} {verb}" in capsys.readouterr().out
 
-    for package, verbs in (("extractors", FIRST), ("cmarr", SECOND)):
-        for verb in verbs:
-            shown = call(package, verb, "--help")
-            assert shown.returncode == 0, shown.stderr
-            assert "usage:" in shown.stdout
+
+def test_a_counter_knows_what_was_there_before(capsys: pytest.CaptureFixture[str]) -> None:
+    with counter("text", "utterance", total=8, done=6) as count:
+        count.update()
+        count.update()
+    assert "text: 100%" in (shown := capsys.readouterr().err)
+    assert "6/8" in shown
+    assert "8/8" in shown
 
 
 def test_a_user_error_is_one_line_without_a_trace() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,79 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from extractors import encoders
+from extractors import encoders, hub
 from extractors.files import UserError
+from extractors.settings import SpeechEncoder, TextEncoder
 
 CPU = torch.device("cpu")
 
 
+def load(modality: Any, model: Path | str, folder: Path = Path("nothing"), **values: Any) -> encoders.Encoder:
+    kind = {"text": TextEncoder, "speech": SpeechEncoder}[modality]
+    return encoders.load(modality, kind(model=str(model), **values), folder, CPU)
+
+
 def test_loads_a_folder_frozen_in_evaluation_mode(bert_folder: Path) -> None:
-    encoder = encoders.load("text", str(bert_folder), None, CPU)
-    assert encoder.name == str(bert_folder)
+    encoder = load("text", bert_folder)
+    assert (encoder.name, encoder.dim) == (str(bert_folder), 16)
     assert not encoder.model.training
     assert not any(parameter.requires_grad for parameter in encoder.model.parameters())
     assert {parameter.dtype for parameter in encoder.model.parameters()} == {torch.float32}
-    assert encoder.weights_sha256 == encoders.load("text", str(bert_folder), None, CPU).weights_sha256
+    assert encoder.weights_sha256 == load("text", bert_folder).weights_sha256
+
+
+def test_a_name_of_the_hub_is_what_was_fetched(monkeypatch: pytest.MonkeyPatch, bert_folder: Path) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def find(*known: Any) -> hub.Found:
+        asked.append(known)
+        return hub.Found(bert_folder, "some/bert@0123")
+
+    monkeypatch.setattr(encoders, "find", find)
+    monkeypatch.setattr("socket.socket.connect", None)  # no network
+    encoder = load("text", "some/bert", Path("fetched"), revision="main")
+    assert asked == [(Path("fetched"), "some/bert", "main", "encoders.text")]
+    assert encoder.name == "some/bert@0123"
+
+
+@pytest.mark.parametrize(("layer", "fine"), [(4, True), (-5, True), (5, False), (-6, False)])
+def test_a_layer_out_of_range_names_the_range(bert_folder: Path, layer: int, fine: bool) -> None:
+    if fine:
+        load("text", bert_folder, layer=layer)
+    else:
+        with pytest.raises(UserError, match=rf"^encoders\.text\.layer: .* has hidden states -5 to 4, not {layer}; set"):
+            load("text", bert_folder, layer=layer)
+
+
+def test_a_mean_of_four_layers_needs_four(text_folder: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match=r"^encoders\.text\.layer: .* -3 to 2, not mean_of_last_4; "):
+        load("text", text_folder("bert", num_hidden_layers=2), layer="mean_of_last_4")
+
+
+def test_batches_come_in_order_each_begun_before_the_last_is_fetched(bert_folder: Path) -> None:
+    encoder = load("text", bert_folder)
+    events: list[str] = []
+    encoder.model.register_forward_hook(lambda *_: events.append("forward"))
+    given = [([index], {"input_ids": torch.tensor([[2, 5 + index, 3]])}) for index in range(3)]
+    for indices, hidden in encoder.encode(given):
+        events.append(f"result {indices[0]}")
+        with torch.no_grad():
+            expected = encoder.model(**given[indices[0]][1]).last_hidden_state
+        events.pop()
+        assert (hidden == expected.numpy()).all()
+    assert events == ["forward", "forward", "result 0", "forward", "result 1", "result 2"]
+    assert list(encoder.encode([])) == []
+
+
+def test_a_weight_norm_is_computed_once(wav2vec2_folder: Path) -> None:
+    from transformers import AutoModel
+
+    def convolution(model: Any) -> Any:
+        return model.encoder.pos_conv_embed.conv
+
+    ours, plain = convolution(load("speech", wav2vec2_folder).model), AutoModel.from_pretrained(wav2vec2_folder)
+    assert not hasattr(ours, "parametrizations")
+    assert torch.equal(ours.weight, convolution(plain).weight)
 
 
 def test_hash_is_over_names_shapes_and_bytes() -> None:
@@ -39,16 +100,18 @@ def test_hash_is_over_names_shapes_and_bytes() -> None:
 
 
 @pytest.mark.parametrize(("modality", "name"), [("text", "nobody/nothing"), ("speech", "/nowhere/at/all")])
-def test_missing_encoder_is_one_line_with_key_name_and_fix(
-    monkeypatch: pytest.MonkeyPatch, modality: Any, name: str
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError) as caught:
-        encoders.load(modality, name, None, CPU)
-    message = str(caught.value)
-    assert message.startswith(f"encoders.{modality}.model: {name} ")
-    assert "give the folder of a checkpoint, or run once online" in message
-    assert "\n" not in message
+def test_missing_encoder_is_one_line_with_key_and_name(modality: Any, name: str) -> None:
+    with pytest.raises(UserError, match=rf"^encoders\.{modality}\.model: '?{name}'? [^\n]*; "):
+        load(modality, name)
+
+
+def test_pickled_weights_are_not_opened(bert_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    shutil.copytree(bert_folder, folder)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"pickled cannot be loaded .*; give a folder with config\.json, model\.safe"):
+        load("text", folder)
 
 
 def changed(folder: Path, to: Path, edit: Any) -> str:
@@ -65,14 +128,14 @@ def test_weights_that_are_not_used_may_be_absent(bert_folder: Path, wav2vec2_fol
 
     for modality, folder, start in (("text", bert_folder, "pooler"), ("speech", wav2vec2_folder, "masked_spec_embed")):
         name = changed(folder, tmp_path / start, without(start))
-        hashes = {encoders.load(modality, name, None, CPU).weights_sha256 for _ in range(2)}  # type: ignore[arg-type]
+        hashes = {load(modality, name).weights_sha256 for _ in range(2)}
         assert len(hashes) == 1
 
 
 def test_a_checkpoint_without_a_layer_is_refused(bert_folder: Path, tmp_path: Path) -> None:
     name = changed(bert_folder, tmp_path / "gap", lambda weights: weights.pop("encoder.layer.1.output.dense.weight"))
     with pytest.raises(UserError, match=r"lacks 1 weights \(encoder\.layer\.1\.output\.dense\.weight"):
-        encoders.load("text", name, None, CPU)
+        load("text", name)
 
 
 def test_a_damaged_checkpoint_is_refused(bert_folder: Path, tmp_path: Path) -> None:
@@ -81,7 +144,7 @@ def test_a_damaged_checkpoint_is_refused(bert_folder: Path, tmp_path: Path) -> N
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"encoders\.text\.model: .*half cannot be loaded"):
-        encoders.load("text", str(folder), None, CPU)
+        load("text", str(folder))
 
 
 def test_code_of_a_checkpoint_is_never_run(bert_folder: Path, tmp_path: Path) -> None:
@@ -93,5 +156,5 @@ def test_code_of_a_checkpoint_is_never_run(bert_folder: Path, tmp_path: Path) ->
     config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config", "AutoModel": "mine.Model"}}
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match=r"encoders\.text\.model"):
-        encoders.load("text", str(folder), None, CPU)
+        load("text", str(folder))
     assert not proof.exists()

@@ -20,7 +20,8 @@ Make = Callable[..., Path]
 def frames(name: str) -> Frames:
     rng = np.random.default_rng(ord(name[0]))
     length = LENGTHS.get(name, 1)
-    return Frames(rng.normal(size=(length, 3)).astype(np.float32), rng.random(length) < 0.5)
+    valid = rng.random(length) < 0.5
+    return Frames((rng.normal(size=(length, 3)) * valid[:, None]).astype(np.float32), valid)
 
 
 @pytest.fixture
@@ -31,13 +32,15 @@ def make(small: Any) -> Make:
     shared = {"modality": "speech", "encoder": "e", "weights_sha256": "00", "settings": "{}", "versions": "{}"}
     known = {**shared, "origin": "synthetic", "manifest_sha256": sha256(small.manifest()), "note": "stand-in"}
 
-    def write(file: str, names: list[str], dim: int = 3, problems: Any = None, **attributes: str) -> Path:
+    def write(
+        file: str, names: list[str], dim: int = 3, problems: Any = None, dtype: str = "float32", **attributes: str
+    ) -> Path:
         items = [(name, Frames(frames(name).values[:, :dim], frames(name).valid)) for name in names]
         reasons = {"b": "too quiet, really"} if problems is None else problems
         reasons = {name: reason for name, reason in reasons.items() if name in names}
         lengths = [len(item.values) for _, item in items]
         path: Path = small.root / file
-        write_store(path, dim, items, lengths, reasons, {**known, **attributes})
+        write_store(path, dim, items, lengths, reasons, {**known, **attributes}, dtype)
         return path
 
     return write
@@ -73,6 +76,14 @@ def test_order_of_the_shards_does_not_matter(small: Any, make: Make) -> None:
     assert run(small, two, one).read_bytes() == first
 
 
+def test_half_precision_stays_bit_by_bit(small: Any, make: Make) -> None:
+    out = run(small, *(make(f"{session}.h5", names, dtype="float16") for session, names in SESSIONS.items()))
+    with FeatureStore(out) as store:
+        assert store.dtype == np.float16
+        for name in store.ids:
+            assert np.array_equal(store[name].values, frames(name).values.astype(np.float16))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -84,7 +95,8 @@ def test_order_of_the_shards_does_not_matter(small: Any, make: Make) -> None:
         ({"manifest_sha256": "11"}, r"two\.h5: manifest_sha256"),
         ({"origin": "release"}, r"two\.h5: origin is release, expected synthetic"),
         ({"extra": "1"}, r"two\.h5: extra is 1, expected None"),
-        ({"dim": 2}, r"two\.h5: 2 features a frame, .*one\.h5 has 3"),
+        ({"dim": 2}, r"two\.h5: 2 float32 features a frame, .*one\.h5 has 3 float32; delete both"),
+        ({"dtype": "float16"}, r"two\.h5: 3 float16 features a frame, .*one\.h5 has 3 float32; delete both"),
         ({"names": ["b"]}, r"manifest\.csv: no shard has d \(1 missing\)"),
         ({"names": ["b", "d", "x"]}, r"two\.h5: x is not in .*manifest\.csv"),
         ({"names": ["b", "d", "a"]}, r"two\.h5: a is also in .*one\.h5"),

@@ -10,7 +10,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from extractors.shard import UnreadableError
-from extractors.speech import read_wave
+from extractors.sound_track import read_spans, read_track
+from extractors.waves import read_wave, read_waves
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -123,3 +124,52 @@ def test_damage_shifts_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert "a.mp4: 2 packets of the sound track are damaged" in caplog.text
     np.testing.assert_array_equal(wave, read_wave(tmp_path / "whole.mp4", 0.6, 0.7))
     assert len(read_wave(tmp_path / "a.mp4", None, None)) == 16000 - 2 * 4096 // 3
+
+
+SPANS = [
+    (None, None),
+    (0.25, 0.5),
+    (0.9, 7.0),
+    (0.0, 0.1),
+    (0.3, 0.45),
+    (None, 0.2),
+    (0.5, None),
+    (0.5, 0.5),
+    (3.0, 4.0),
+]
+
+
+@pytest.mark.parametrize("name", ["whole.mp4", "damaged.mp4", "late.mkv", "cut.avi"])
+def test_many_spans_in_one_pass_equal_one_pass_each(tmp_path: Path, name: str) -> None:
+    tone = stereo_tone(16000)
+    film(tmp_path / "whole.mp4", "alac", tone, 16000)
+    blank(tmp_path / "whole.mp4", tmp_path / "damaged.mp4", slice(1, 2))
+    film(tmp_path / "late.mkv", "pcm_s16le", tone, 16000, late=3200)
+    film(tmp_path / "cut.avi", "pcm_s16le", tone, 16000)
+    content = (tmp_path / "cut.avi").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(content[: len(content) * 2 // 3])
+    found = {index: (samples, rate) for index, samples, rate in read_spans(tmp_path / name, SPANS)}
+    assert sorted(found) == list(range(len(SPANS)))
+    for index, (start, end) in enumerate(SPANS):
+        samples, rate = read_track(tmp_path / name, start, end)
+        assert rate == found[index][1]
+        np.testing.assert_array_equal(found[index][0], samples)
+
+
+def test_a_sound_track_that_utterances_share_is_decoded_once(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    film(small.root / "a.mp4", "alac", stereo_tone(16000), 16000)
+    film(small.root / "silent.avi", "", None, 16000)
+    for index in range(5):
+        small.add(f"a{index}", audio="a.mp4", audio_start=0.2 * index, audio_end=0.2 * index + 0.3)
+    small.add("late", audio="a.mp4", audio_start=2.0, audio_end=3.0)
+    small.add("silent", audio="silent.avi")
+    opened: list[str] = []
+    real = av.open
+    monkeypatch.setattr(av, "open", lambda path, **options: opened.append(Path(path).name) or real(path, **options))
+    found = {row.utterance: wave for row, wave in read_waves(small.root, small.rows)}
+    assert opened == ["a.mp4", "silent.avi"]
+    for row in small.rows[:5]:
+        expected = read_wave(small.root / "a.mp4", row.audio_start, row.audio_end)
+        np.testing.assert_array_equal(found[row.utterance], expected)
+    assert str(found["late"]) == "a.mp4 has no samples in the utterance's time span"
+    assert str(found["silent"]) == "silent.avi has no sound track"

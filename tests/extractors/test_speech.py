@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,114 +10,148 @@ import pytest
 import soundfile
 import torch
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
-from transformers import AutoModel, Wav2Vec2Config
+from transformers import AutoModel, Wav2Vec2FeatureExtractor
 
 from extractors import encoders, speech
-from extractors.shard import UnreadableError
+from extractors.batches import averaged
+from extractors.files import UserError
+from extractors.settings import SpeechEncoder
 from extractors.store import FeatureStore
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
+LENGTHS = [1, 399, 400, 480, 719, 720, 16_000, 16_000, 23_456, 48_000]
+STABLE: dict[str, Any] = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
 
 
 def noise(samples: int, seed: int = 0) -> NDArray[np.float32]:
     return (0.1 * np.random.default_rng(seed).normal(size=samples) + 0.02).astype(np.float32)
 
 
-def plain(folder: Path, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The bare model on a waveform that is normalised by hand."""
+def load(folder: Path, **values: Any) -> speech.Waveforms:
+    settings = SpeechEncoder(model=str(folder), **values)
+    return speech.Waveforms(encoders.load("speech", settings, folder / "nothing", CPU), settings)
+
+
+def encode(encoder: speech.Waveforms, waves: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    found = dict(encoder.encode([encoder.prepare(wave) for wave in waves]))
+    return [found[index] for index in range(len(waves))]
+
+
+def plain(folder: Path, wave: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The bare model on a waveform that is normalised by hand: all hidden states, then the last one again."""
     model = AutoModel.from_pretrained(folder).eval()
     standard = (wave.astype(np.float64) - wave.mean(dtype=np.float64)) / np.sqrt(wave.var(dtype=np.float64) + 1e-7)
     padded = np.pad(standard, (0, max(0, 400 - len(wave))))
     with torch.no_grad():
-        hidden: NDArray[np.float32] = (
-            model(torch.tensor(padded, dtype=torch.float32)[None]).last_hidden_state[0].numpy()
-        )
-    return hidden
+        output = model(torch.tensor(padded, dtype=torch.float32)[None], output_hidden_states=True)
+    return [state[0].numpy() for state in (*output.hidden_states, output.last_hidden_state)]
 
 
-@pytest.mark.parametrize("samples", [1, 399, 400, 719, 720, 16000, 23456])
-def test_equals_the_plain_model(wav2vec2_folder: Path, samples: int) -> None:
-    encoder = encoders.load("speech", str(wav2vec2_folder), None, CPU)
-    wave = noise(samples)
-    values = speech.encode(wave, encoder)
-    assert values.shape == ((max(samples, 400) - 400) // 320 + 1, 16)
-    np.testing.assert_allclose(values, plain(wav2vec2_folder, wave), rtol=0, atol=1e-4)
+def close(found: NDArray[np.float32], expected: NDArray[np.float32], most: float = 1e-5) -> None:
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < most * np.abs(expected).max()
 
 
-def test_geometry_of_wav2vec2() -> None:
-    assert speech.geometry(Wav2Vec2Config()) == (400, 320)
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches as large, and as padded, as the settings allow."""
+    monkeypatch.setattr(speech, "CPU_SECONDS", 1e9)
+    monkeypatch.setattr(speech, "CPU_WASTE", 1.0)
 
 
-def test_a_span_of_a_stereo_file_becomes_mono(tmp_path: Path) -> None:
-    stereo = np.stack([noise(16000, 1), noise(16000, 2)], axis=1)
-    soundfile.write(tmp_path / "a.wav", stereo, 16000, subtype="FLOAT")
-    wave = speech.read_wave(tmp_path / "a.wav", 0.25, 0.5)
-    np.testing.assert_allclose(wave, stereo[4000:8000].mean(axis=1), atol=1e-7)
-    assert len(speech.read_wave(tmp_path / "a.wav", None, None)) == 16000
-    assert len(speech.read_wave(tmp_path / "a.wav", 0.9, 7.0)) == 1600
+@pytest.mark.parametrize("seconds", [64.0, 4.0, 0.01])
+def test_equals_the_plain_model_in_batches_of_any_size(
+    wav2vec2_folder: Path, as_on_a_gpu: None, seconds: float
+) -> None:
+    encoder = load(wav2vec2_folder, batch_seconds=seconds)
+    waves = [noise(samples, samples) for samples in LENGTHS]
+    for wave, values in zip(waves, encode(encoder, waves), strict=True):
+        assert values.shape == ((max(len(wave), 400) - 400) // 320 + 1, 16)
+        assert values.dtype == np.float32
+        assert values.base is None  # a view would keep the whole batch in memory
+        close(values, plain(wav2vec2_folder, wave)[-1])
 
 
-@pytest.mark.parametrize("rate", [44100, 48000, 8000])
-def test_other_rates_become_16_khz(tmp_path: Path, rate: int) -> None:
-    times = np.arange(rate) / rate
-    tone = (0.5 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)
-    soundfile.write(tmp_path / "a.wav", tone, rate, subtype="FLOAT")
-    wave = speech.read_wave(tmp_path / "a.wav", None, None)
-    assert len(wave) == 16000
-    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
-    np.testing.assert_allclose(wave[500:-500], expected[500:-500], atol=2e-3)
-    reference = resample_poly(tone.astype(np.float64), 16000, rate)
-    np.testing.assert_allclose(wave[500:-500], reference[500:-500], atol=2e-3)
+@pytest.mark.parametrize("layer", ["last", "mean_of_last_4", 0, 2, -1])
+@pytest.mark.parametrize("sizes", [{"feat_extract_norm": "group"}, STABLE], ids=["group", "stable"])
+def test_layers_are_those_of_the_plain_model(
+    speech_folder: Callable[..., Path], as_on_a_gpu: None, sizes: dict[str, Any], layer: Any
+) -> None:
+    folder = speech_folder("wav2vec2", **sizes)
+    encoder = load(folder, layer=layer)
+    asked: list[dict[str, Any]] = []
+    encoder._encoder.model.register_forward_pre_hook(lambda module, args, named: asked.append(named), with_kwargs=True)
+    waves = [noise(16_000), noise(2_000, 1)]
+    for wave, values in zip(waves, encode(encoder, waves), strict=True):
+        *states, last = plain(folder, wave)
+        expected = {"last": last, "mean_of_last_4": np.mean(states[-4:], axis=0)}
+        close(values, expected[layer] if layer in expected else states[layer])
+    assert asked[0]["attention_mask"].sum(-1).tolist() == [16_000, 2_000]
+    assert ("output_hidden_states" in asked[0]) == (layer != "last")
 
 
-def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
-    (tmp_path / "noise.wav").write_bytes(bytes(range(256)))
-    soundfile.write(tmp_path / "short.wav", noise(100), 16000)
-    soundfile.write(tmp_path / "nan.wav", np.array([0, np.nan], np.float32), 16000, subtype="FLOAT")
-    (tmp_path / "headerless.raw").write_bytes(bytes(100))
-    for rate in (1, 999, 16_001, 999_983, 1_000_001):
-        soundfile.write(tmp_path / f"{rate}.wav", noise(100), rate)
-        soundfile.write(tmp_path / f"{rate}.au", noise(100), rate)
-    for name, start, reason in (
-        ("noise.wav", None, r"cannot be read \(Format not recognised.\)"),
-        ("headerless.raw", None, r"cannot be read \(no header says its sampling rate\)"),
-        ("short.wav", 1.0, "has no samples in the utterance's time span"),
-        ("nan.wav", None, "has samples that are not finite"),
-        ("absent.wav", None, r"cannot be read \(System error.\)"),
-        *((f"{rate}.{kind}", None, f"has a sampling rate of {rate} Hz")
-          for rate in (1, 999, 16_001, 999_983, 1_000_001) for kind in ("wav", "au")),
-    ):  # fmt: skip
-        with pytest.raises(UnreadableError, match=rf"^{name} {reason}$"):
-            speech.read_wave(tmp_path / name, start, None)
+@pytest.mark.parametrize("kind", ["wav2vec2-conformer", "wav2vec2"])
+def test_models_not_known_to_be_exact_get_waveforms_of_one_length(
+    speech_folder: Callable[..., Path], as_on_a_gpu: None, kind: str
+) -> None:
+    folder = speech_folder(kind, **({"add_adapter": True, "output_hidden_size": 8} if kind == "wav2vec2" else {}))
+    encoder = load(folder)
+    shapes: list[tuple[int, ...]] = []
+    encoder._encoder.model.register_forward_pre_hook(
+        lambda module, args, named: shapes.append(tuple(named["input_values"].shape)), with_kwargs=True
+    )
+    waves = [noise(16_000), noise(9_000, 1), noise(16_000, 2)]
+    for wave, values in zip(waves, encode(encoder, waves), strict=True):
+        close(values, plain(folder, wave)[-1])
+        assert values.shape[1] == encoder.dim
+    assert shapes == [(2, 16_000), (1, 9_000)]
 
 
-def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
-    folder = tmp_path / os.fsdecode(b"\xff")
-    folder.mkdir()
-    soundfile.write(tmp_path / "a.wav", noise(1600), 16000)
-    (folder / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes())
-    (folder / "noise.wav").write_bytes(bytes(range(256)))
-    assert len(speech.read_wave(folder / "a.wav", None, None)) == 1600
-    for name in ("noise.wav", "absent.mp4"):
-        with pytest.raises(UnreadableError) as problem:
-            speech.read_wave(folder / name, None, None)
-        assert str(problem.value).isprintable()
-        assert str(tmp_path) not in str(problem.value)
+def test_a_minute_of_sound(wav2vec2_folder: Path) -> None:
+    wave = noise(960_000)
+    [values] = encode(load(wav2vec2_folder), [wave])
+    close(values, plain(wav2vec2_folder, wave)[-1])
 
 
-@pytest.mark.parametrize("claim", [0, 2**36 - 1], ids=["unknown", "too many"])
-def test_a_flac_whose_header_has_no_length(tmp_path: Path, claim: int) -> None:
-    soundfile.write(tmp_path / "a.flac", noise(16000), 16000)
-    content = bytearray((tmp_path / "a.flac").read_bytes())
-    assert int.from_bytes(content[21:26], "big") % 2**36 == 16000
-    content[21:26] = (int.from_bytes(content[21:26], "big") - 16000 + claim).to_bytes(5, "big")
-    (tmp_path / "stream.flac").write_bytes(content)
-    for start, end, samples in ((None, None, 16000), (0.25, 0.5, 4000), (0.9, 7.0, 1600)):
-        wave = speech.read_wave(tmp_path / "stream.flac", start, end)
-        assert len(wave) == samples
-        np.testing.assert_array_equal(wave, speech.read_wave(tmp_path / "a.flac", start, end))
+def test_bf16_is_less_exact_and_comes_back_as_float32(wav2vec2_folder: Path, as_on_a_gpu: None) -> None:
+    waves = [noise(16_000), noise(8_000)]
+    for wave, values in zip(waves, encode(load(wav2vec2_folder, precision="bf16"), waves), strict=True):
+        expected = plain(wav2vec2_folder, wave)[-1]
+        assert values.dtype == np.float32
+        assert 1e-4 < np.linalg.norm(values - expected) / np.linalg.norm(expected) < 0.1
+
+
+def test_too_large_a_batch_names_the_key(wav2vec2_folder: Path) -> None:
+    encoder = load(wav2vec2_folder)
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    encoder._encoder.model.register_forward_pre_hook(full)
+    with pytest.raises(UserError, match=r"^encoders\.speech\.batch_seconds: .* memory of cpu; lower it$"):
+        encode(encoder, [noise(1000)])
+
+
+def test_models_that_read_something_else_are_refused(tmp_path: Path, speech_folder: Callable[..., Path]) -> None:
+    from transformers import ASTConfig, ASTModel, WhisperConfig, WhisperModel
+
+    def save(name: str, model: Any, rate: int = 16_000) -> Path:
+        model.save_pretrained(tmp_path / name)
+        extractor: Any = Wav2Vec2FeatureExtractor
+        extractor(sampling_rate=rate).save_pretrained(tmp_path / name)
+        return tmp_path / name
+
+    small = {"d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "vocab_size": 9, "pad_token_id": 0}
+    heads = {"encoder_attention_heads": 1, "decoder_attention_heads": 1, "eos_token_id": 1, "bos_token_id": 1}
+    whisper = save("whisper", WhisperModel(WhisperConfig(**small, **heads, decoder_start_token_id=1)))
+    ast = save("ast", ASTModel(ASTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1)))
+    for folder in (whisper, ast):
+        with pytest.raises(UserError, match=rf"^encoders\.speech\.model: {folder} .* reads no waveforms; "):
+            load(folder)
+    slow = save("slow", AutoModel.from_pretrained(speech_folder("hubert")), 8_000)
+    with pytest.raises(UserError, match=r"^encoders\.speech\.model: .* reads 8000 Hz, not 16000; "):
+        load(slow)
 
 
 def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
@@ -132,9 +166,9 @@ def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
     small.add("d", audio="absent.wav")
     small.add("e", audio="../outside.wav")
     small.add("f")
-    settings = json.dumps({"model": str(wav2vec2_folder)})
+    settings = {"model": str(wav2vec2_folder)}
     with caplog.at_level("INFO"):
-        path = small.run(speech, "speech.h5", "--settings", settings)
+        path = small.run(speech, "speech.h5", "--settings", json.dumps(settings))
     assert "c: 250 samples, filled with zeros to 400" in caplog.text
     with FeatureStore(path) as store:
         assert [store.length(name) for name in store.ids] == [24, 0, 1, 0, 0, 0]
@@ -144,5 +178,22 @@ def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
         assert "leaves" in store.problems["e"]
         assert store.problems["f"] == "the manifest names no file"
         wave = soundfile.read(small.root / "a.wav", dtype="float32")[0][8000:16000]
-        np.testing.assert_allclose(store["a"].values, plain(wav2vec2_folder, wave), rtol=0, atol=1e-4)
-    assert small.run(speech, "again.h5", "--settings", settings).read_bytes() == path.read_bytes()
+        values = store["a"].values
+        close(values, plain(wav2vec2_folder, wave)[-1])
+    assert small.run(speech, "again.h5", "--settings", json.dumps(settings)).read_bytes() == path.read_bytes()
+    coarse = small.run(speech, "coarse.h5", "--settings", json.dumps({**settings, "average": 5}))
+    with FeatureStore(coarse) as store:
+        assert [store.length(name) for name in store.ids] == [5, 0, 1, 0, 0, 0]
+        np.testing.assert_array_equal(store["a"].values, averaged(values, 5))
+
+
+def test_verb_without_weights(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "load", None)
+    soundfile.write(small.root / "a.wav", noise(20000), 16000)
+    small.add("a", audio="a.wav")
+    with FeatureStore(small.run(speech, "speech.h5", "--settings", '{"model": "logmel"}')) as store:
+        assert (store.attributes["encoder"], store.dim, store.length("a")) == ("logmel 64", 64, 62)
+        assert "transformers" not in json.loads(str(store.attributes["versions"]))
+    for key, value in (("layer", -1), ("revision", "main"), ("sha256", "0" * 64), ("precision", "bf16")):
+        with pytest.raises(UserError, match=rf"^encoders\.speech\.{key}: logmel has no weights .*remove {key}$"):
+            small.run(speech, "no.h5", "--settings", json.dumps({"model": "logmel", key: value}))

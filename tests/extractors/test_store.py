@@ -21,7 +21,8 @@ LENGTHS = [4, 0, 1]
 
 def frames(length: int, seed: int = 0) -> Frames:
     rng = np.random.default_rng(seed)
-    return Frames(rng.normal(size=(length, DIM)).astype(np.float32), rng.random(length) < 0.5)
+    valid = rng.random(length) < 0.5
+    return Frames((rng.normal(size=(length, DIM)) * valid[:, None]).astype(np.float32), valid)
 
 
 ITEMS = [(f"u{row}", frames(length, row)) for row, length in enumerate(LENGTHS)]
@@ -61,6 +62,30 @@ def test_any_lengths(tmp_path_factory: pytest.TempPathFactory, lengths: list[int
         assert all(np.array_equal(store[name].values, item.values) for name, item in items)
 
 
+def test_half_precision_takes_half_the_space_and_is_read_as_float32(tmp_path: Path) -> None:
+    item = Frames(np.array([[1 / 3, 65504, 1e-9]] * 5000, np.float32), np.ones(5000, np.bool_))
+    sizes = {}
+    for dtype in ("float32", "float16"):
+        file = tmp_path / f"{dtype}.h5"
+        write_store(file, DIM, [("a", item)], [5000], {}, {}, dtype)
+        sizes[dtype] = file.stat().st_size
+        with FeatureStore(file) as store:
+            assert store.dtype == dtype
+            assert store["a"].values.dtype == np.float32
+            assert np.array_equal(store["a"].values, item.values.astype(dtype).astype(np.float32))
+    assert sizes["float32"] - sizes["float16"] == 5000 * DIM * 2
+
+
+def test_text_of_any_kind(tmp_path: Path) -> None:
+    file = tmp_path / "store.h5"
+    notes = {"empty": "", "umlaut": "\u00e4\n\u2026", "number": 3, "share": 0.1}
+    write_store(file, DIM, [("\u00fc 1", frames(0))], [0], {"\u00fc 1": "n\u00f6"}, notes)
+    with FeatureStore(file) as store:
+        assert store.ids == ["\u00fc 1"]
+        assert store.problems == {"\u00fc 1": "n\u00f6"}
+        assert {key: store.attributes[key] for key in notes} == notes
+
+
 def test_layout_on_disk_is_one_contiguous_array(path: Path) -> None:
     with h5py.File(path) as file:
         assert file["values"].chunks is None
@@ -98,6 +123,7 @@ def bad(values: object, valid: object = None) -> Frames:
         ([("a", bad(np.zeros((1, DIM))))], [1], "float64"),
         ([("a", bad(np.zeros((1, DIM), np.float32), np.zeros(1)))], [1], "float32 and float64"),
         ([("a", bad(np.zeros((1, DIM), np.float32), np.zeros(2, np.bool_)))], [1], r"\(2,\)"),
+        ([("a", bad(np.ones((1, DIM), np.float32), np.zeros(1, np.bool_)))], [1], "not valid has values"),
     ],
 )
 def test_refuses_and_leaves_nothing(
@@ -105,6 +131,14 @@ def test_refuses_and_leaves_nothing(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         write_store(tmp_path / "store.h5", DIM, items, lengths, {}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("dtype", "message"), [("float16", "not finite"), ("float64", "float64 cannot be stored")])
+def test_refuses_what_the_stored_type_cannot_hold(tmp_path: Path, dtype: str, message: str) -> None:
+    item = bad(np.full((1, DIM), 1e5, np.float32))
+    with pytest.raises(ValueError, match=message):
+        write_store(tmp_path / "store.h5", DIM, [("a", item)], [1], {}, {}, dtype)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,10 +175,10 @@ def test_half_a_file_is_refused(path: Path, share: float) -> None:
 def test_missing_and_foreign_files_are_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"absent\.h5"):
         FeatureStore(tmp_path / "absent.h5")
-    for key, value in (("complete", False), ("format", 2)):
+    for key, value in (("complete", False), ("format", 1)):
         with h5py.File(path, "r+") as file:
             file.attrs[key] = value
-        with pytest.raises(UserError, match="unfinished, or not in store format 1"):
+        with pytest.raises(UserError, match="unfinished, or not in store format 2"):
             FeatureStore(path)
 
 

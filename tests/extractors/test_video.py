@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import json
+import time
+import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -41,18 +47,19 @@ class Spy(Describer):
 
     def __init__(self) -> None:
         self.settings = SETTINGS
-        self.batches: list[tuple[int, tuple[int, ...]]] = []
+        self.device = torch.device("cpu")
+        self.batches: list[list[tuple[int, ...]]] = []
         self.ticks: dict[Follower, list[int]] = {}
 
-    def __call__(self, ticks: Any, images: Any, follower: Any) -> Any:
-        self.batches.append((len(images), images[0].shape))
-        self.ticks.setdefault(follower, []).extend(ticks)
+    def __call__(self, ticks: Any, images: Any, followers: Any) -> Any:
+        self.batches.append([picture.shape for picture in images])
+        for tick, follower in zip(ticks, followers, strict=True):
+            self.ticks.setdefault(follower, []).append(tick)
         return [np.full(DIM, picture.mean(), np.float32) for picture in images]
 
 
-def extracted(small: Any, name: str, describer: Any) -> dict[str, Any]:
-    found = video.extract(small.root / name, small.rows, SETTINGS, describer)
-    return {utterance: (values, valid) for utterance, values, valid in found}
+def extracted(small: Any, describer: Any) -> dict[str, Any]:
+    return dict(video.extract(small.root, small.rows, describer))
 
 
 @pytest.mark.parametrize("marked", ["F", "M"])
@@ -62,9 +69,9 @@ def test_the_half_is_the_speakers(small: Any, write_avi: Writer, marked: str, sp
     write_avi(small.root / "v.avi", [screen(40, 200)] * 10, "10")
     crop = "left" if marked == speaker else "right"
     small.add(f"Ses01{marked}_impro01_{speaker}000", video="v.avi", crop=crop)
-    ((values, valid),) = extracted(small, "v.avi", Spy()).values()
-    assert valid.all()
-    assert np.abs(values - (40 if marked == speaker else 200)).max() < 3
+    (found,) = extracted(small, Spy()).values()
+    assert found.valid.all()
+    assert np.abs(found.values - (40 if marked == speaker else 200)).max() < 3
 
 
 def test_halves_of_an_odd_width() -> None:
@@ -82,27 +89,83 @@ def test_each_moment_of_a_half_is_looked_at_once_in_batches(small: Any, write_av
         small.add(name, video="v.avi", crop=crop, video_start=start, video_end=end)
     small.add("e", video="v.avi", crop="full")
     spy = Spy()
-    found = extracted(small, "v.avi", spy)
-    assert sorted(spy.batches) == sorted(
-        [(32, (240, 240, 3)), (18, (240, 240, 3)), (10, (240, 241, 3)), (32, (240, 481, 3)), (18, (240, 481, 3))]
-    )
+    found = extracted(small, spy)
+    assert [len(batch) for batch in spy.batches] == [32, 32, 32, 14]
+    assert Counter(chain.from_iterable(spy.batches)) == {(240, 240, 3): 50, (240, 241, 3): 10, (240, 481, 3): 50}
     for name, (crop, start, end) in spans.items():
         ticks = [k for k in range(50) if start <= k / 5 < end] or [10]
         expected = [2 * 2 * k if crop == "left" else 250 - 2 * 2 * k for k in ticks]
-        assert len(found[name][0]) == len(ticks)
-        assert np.abs(found[name][0][:, 0] - expected).max() < 4
-    assert len(found["e"][0]) == 50
+        assert len(found[name].values) == len(ticks)
+        assert np.abs(found[name].values[:, 0] - expected).max() < 4
+    assert len(found["e"].values) == 50
     assert sorted(spy.ticks.values()) == [[*range(50)], [*range(50)], [*range(25, 35)]]
 
 
-def test_a_face_of_one_video_is_not_followed_in_another(small: Any, write_avi: Writer) -> None:
+def test_films_share_batches_but_not_the_choice_of_a_face(small: Any, write_avi: Writer) -> None:
+    for number in range(20):
+        write_avi(small.root / f"{number:02}.avi", [screen(10 * number, 200)] * 4, "5")
+        small.add(f"u{number:02}", video=f"{number:02}.avi", crop="left")
+    (small.root / "07.avi").write_bytes(b"no video")
     spy = Spy()
-    for name in ("v.avi", "w.avi"):
-        write_avi(small.root / name, [screen(40, 200)] * 4, "5")
-        small.rows = []
-        small.add(name, video=name, crop="left")
-        extracted(small, name, spy)
-    assert list(spy.ticks.values()) == [[0, 1, 2, 3]] * 2
+    found = extracted(small, spy)
+    assert [len(batch) for batch in spy.batches] == [32, 32, 12]
+    assert list(spy.ticks.values()) == [[0, 1, 2, 3]] * 19
+    assert "cannot be opened as a video" in found.pop("u07")
+    for name, item in found.items():
+        assert np.abs(item.values - 10 * int(name[1:])).max() < 4
+
+
+def test_the_size_of_frames_may_change(small: Any, face: Any, settings: VideoEncoder) -> None:
+    sizes = [(240, 240)] * 3 + [(200, 320)] * 3
+    write_mjpeg(small.root / "v.mkv", [np.resize(face, (*size, 3)) if size[0] < 240 else face for size in sizes])
+    small.add("u", video="v.mkv")
+    spy = Spy()
+    assert len(extracted(small, spy)["u"].values) == 6
+    assert spy.batches == [[(*size, 3) for size in sizes]]
+    assert list(extracted(small, Describer(settings, torch.device("cpu")))["u"].valid[:3]) == [True] * 3
+
+
+def write_mjpeg(path: Path, pictures: Sequence[Any]) -> None:
+    """Five pictures a second, each of its own size."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mjpeg", rate=5)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuvj420p"
+        for number, picture in enumerate(pictures):
+            codec: Any = av.CodecContext.create("mjpeg", "w")
+            codec.height, codec.width = picture.shape[:2]
+            codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 5)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuvj420p")
+            frame.pts = 0
+            for packet in codec.encode(frame) + codec.encode(None):
+                packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 5), number, number
+                container.mux(packet)
+
+
+def test_memory_does_not_grow_with_the_film(small: Any, write_avi: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_avi(small.root / "v.avi", [screen(40, 200)[::5, ::5]] * 400, "5")
+    small.add("u", video="v.avi", crop="left", video_start=0.0, video_end=80.0)
+    pictures: list[weakref.ref[Any]] = []
+    alive = []
+    half = video.half
+
+    class Picture(np.ndarray[Any, Any]):
+        """An array of which one can know whether it is still there."""
+
+    def counted(frame: Any, crop: str) -> Any:
+        picture = half(frame, crop).view(Picture)
+        pictures.append(weakref.ref(picture))
+        return picture
+
+    class Slow(Spy):
+        def __call__(self, *words: Any) -> Any:
+            time.sleep(0.05)  # the decoder could be far ahead by then
+            alive.append(sum(picture() is not None for picture in pictures))
+            return super().__call__(*words)
+
+    monkeypatch.setattr(video, "half", counted)
+    assert len(extracted(small, Slow())["u"].values) == len(pictures) == 400
+    assert 32 <= max(alive) <= 2 * 32 + 4
 
 
 def test_features_are_denseface_of_the_detected_face(
@@ -113,11 +176,11 @@ def test_features_are_denseface_of_the_detected_face(
     small.add("u", video="v.avi", crop="left")
     small.add("w", video="v.avi", crop="right")
     describer = Describer(settings, torch.device("cpu"))
-    found = extracted(small, "v.avi", describer)
-    values, valid = found["u"]
+    found = extracted(small, describer)
+    values, valid = found["u"].values, found["u"].valid
     assert list(valid) == [True] * 6 + [False] * 6
     assert not values[6:].any()
-    assert not found["w"][1].any()
+    assert found["w"] == "no face in any of its 12 frames"
     halves = [frame[:, :240] for _, frame in frames(small.root / "v.avi", range(6), 5)]
     assert settings.weights is not None
     network, _ = load(Path(settings.weights))
@@ -161,5 +224,6 @@ def test_verb_writes_features_and_reasons_and_repeats_its_bytes(
     assert "e: no video features: no face in any of its 5 frames" in caplog.text
     assert "c: only" in caplog.text
     assert "grey values of" in caplog.text
+    assert "peak memory: " in caplog.text
     again = small.run(video, "again.h5", "--settings", settings.model_dump_json())
     assert again.read_bytes() == path.read_bytes()

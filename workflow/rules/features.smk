@@ -8,6 +8,7 @@ rule extract:
         shard=temp(f"{R}/features/{{corpus}}/shards/{{modality}}/session{{session}}.h5"),
     params:
         settings=lambda wildcards: plan.encoder(wildcards.modality, wildcards.corpus),
+        encoders=plan.config.encoders.folder,
         root=lambda wildcards: plan.config.corpora[wildcards.corpus].root,
         origin=lambda wildcards: plan.config.corpora[wildcards.corpus].origin,
         code=lambda wildcards: plan.code(f"extractors.{wildcards.modality}"),
@@ -24,8 +25,8 @@ rule extract:
         "../../envs/cmarr.yaml"
     shell:
         "python -m extractors {wildcards.modality} --manifest {input.manifest} --root {params.root:q}"
-        " --session {wildcards.session} --settings {params.settings:q} --origin {params.origin}"
-        " --threads {threads} --out {output.shard} > {log} 2>&1"
+        " --session {wildcards.session} --settings {params.settings:q} --encoders {params.encoders:q}"
+        " --origin {params.origin} --threads {threads} --out {output.shard} > {log} 2>&1"
 
 
 rule pack:

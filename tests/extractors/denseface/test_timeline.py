@@ -31,6 +31,7 @@ class Spy(Describer):
 
     def __init__(self) -> None:
         self.settings = SETTINGS
+        self.device = torch.device("cpu")
         self.batches: list[int] = []
         self.detector: Any = self.detect
         self._moments = []

@@ -1,0 +1,93 @@
+"""Checkpoints of PyTorch to safetensors, in a Python process of their own.
+
+A `.bin` file is a pickle, which could run anything when it is opened. PyTorch's restricted reader opens it here, in a
+process that has no variables of the user's environment and little memory, time and disk. This file runs there by
+itself (`python -I convert.py source target ...`), without the rest of the project.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+"""Variables that libraries may need; tokens and proxies are not among them."""
+SECONDS = 900
+
+
+def convert(targets: Mapping[Path, Path], what: str) -> None:
+    """Write each `.bin` of `targets` to its `.safetensors`; UserError, beginning with `what`, when one cannot be."""
+    from extractors.files import UserError
+
+    paths = [str(path.resolve()) for pair in targets.items() for path in pair]
+    result = subprocess.run(
+        [sys.executable, "-I", __file__, *paths],
+        env={name: os.environ[name] for name in KEPT if name in os.environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if result.returncode:
+        lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
+        raise UserError(
+            f"{what} cannot be converted to safetensors ({lines[-1]}); choose a checkpoint that has safetensors"
+        )
+
+
+def rewrite(source: Path, target: Path) -> None:
+    """Copy a checkpoint; tensors that share memory get their own.
+
+    Raises UnpicklingError for one with Python objects that are not plain data, and TypeError for one that is not a
+    dictionary of tensors by name.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    state = torch.load(source, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(source))
+    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise TypeError("it is not a dictionary of tensors")
+    own = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
+    save_file(own, target, {"format": "pt"})
+
+
+def _limit(size: int) -> None:
+    """Hard limits for what comes on top of the libraries, for checkpoints of `size` bytes."""
+    import safetensors.torch  # noqa: F401, takes address space and files that are not to count
+    import torch
+
+    torch.set_num_threads(1)
+    limits = {resource.RLIMIT_CPU: SECONDS, resource.RLIMIT_FSIZE: 2 * size + 2**26, resource.RLIMIT_CORE: 0}
+    usage = Path("/proc/self/statm")
+    if usage.is_file():  # Linux
+        limits[resource.RLIMIT_AS] = int(usage.read_text().split()[0]) * resource.getpagesize() + 4 * size + 2**29
+    for kind, value in limits.items():
+        _, most = resource.getrlimit(kind)
+        value = value if most == resource.RLIM_INFINITY else min(value, most)
+        resource.setrlimit(kind, (value, value))
+
+
+def _main(paths: list[str]) -> str | None:
+    """What went wrong, in one line; None when all is well."""
+    pairs = [(Path(source), Path(target)) for source, target in zip(paths[::2], paths[1::2], strict=True)]
+    _limit(sum(source.stat().st_size for source, _ in pairs))
+    for source, target in pairs:
+        try:
+            rewrite(source, target)
+        except UnpicklingError:
+            return f"{source.name} is damaged or holds more than tensors, and was not opened"
+        except Exception as error:  # the libraries raise all sorts of errors for a broken file
+            return f"{source.name}: {(str(error).splitlines() or [type(error).__name__])[0]}"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
