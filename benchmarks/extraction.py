@@ -1,12 +1,15 @@
 """Stage 1 against its floor and against a plain loop, in one run: seconds per modality on one corpus.
 
     python benchmarks/extraction.py --manifest results/corpora/iemocap/manifest.csv --root DIR \
-        --text FOLDER --speech FOLDER --out DIR [--threads 2] [--only text speech video]
+        --text FOLDER --speech FOLDER --out DIR [--threads 2] [--jobs 1] [--only text speech video]
 
 - floor: loading the encoder, bare reading (word pieces, samples, frames) and the bare forward pass over what was read,
-  with the best of a few batch sizes; plain Hugging Face models, no masks, nothing is kept.
-- verb: the job of the pipeline, from its settings to the published store; packages are imported before.
-- loop: load an utterance, encode it, append it to an HDF5 file; for every `--loop-every`th utterance only, scaled up.
+  with the best of a few batch sizes; plain Hugging Face models, no masks, nothing is kept. For video the forward pass
+  is that of `extractors.mtcnn` and `extractors.denseface.inference`, the fastest there is.
+- jobs: those of the pipeline, from settings to published stores; packages are imported before. One job, or with
+  `--jobs` as many at once as the workflow would run, a session each; then the seconds are busy ones per core.
+- loop: load an utterance, encode it, append it to an HDF5 file; for every `--loop-every`th utterance only, scaled up,
+  in a process of its own with all cores.
   Its video part opens the film, decodes up to the utterance, and gives each frame alone to MTCNN and Denseface.
 
 `--text stand-in` and `--speech stand-in` make checkpoints of base size with random weights; the vocabulary is that of
@@ -22,7 +25,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from importlib import import_module
 from itertools import groupby
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +38,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from extractors import speech, text, video
+from extractors import video
 from extractors.corpora import Utterance
 from extractors.decode import frames, ticks
 from extractors.denseface.network import load as load_denseface
@@ -50,23 +57,28 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - begin, result
 
 
-def verb(module: Any, args: argparse.Namespace, settings: str) -> float:
-    """Seconds of the job, from settings to the published store."""
+def words(args: argparse.Namespace, settings: str, out: Path) -> list[str]:
+    """Command line of a job."""
+    line = ["--manifest", args.manifest, "--root", args.root, "--settings", settings, "--origin", "composite"]
+    return [str(word) for word in (*line, "--device", "cpu", "--threads", args.threads, "--out", out)]
+
+
+def job(kind: str, line: list[str]) -> float:
+    module = import_module(f"extractors.{kind}")
     parser = argparse.ArgumentParser()
     module.add_arguments(parser)
-    out = args.out / f"{module.__name__}.h5"
-    words = [
-        "--manifest",
-        str(args.manifest),
-        "--root",
-        str(args.root),
-        "--settings",
-        settings,
-        "--origin",
-        "composite",
-    ]
-    words += ["--device", "cpu", "--threads", str(args.threads), "--out", str(out)]
-    return seconds(lambda: module.main(parser.parse_args(words)))[0]
+    return seconds(lambda: module.main(parser.parse_args(line)))[0]
+
+
+def verb(kind: str, args: argparse.Namespace, settings: str) -> float:
+    """Seconds of a modality, from settings to published stores; with several jobs, busy seconds of each core."""
+    if args.jobs == 1:
+        return job(kind, words(args, settings, args.out / f"{kind}.h5"))
+    sessions = sorted({row.session for row in read_manifest(args.manifest)})
+    lines = [[*words(args, settings, args.out / f"{kind}{name}.h5"), "--session", name] for name in sessions]
+    with ProcessPoolExecutor(args.jobs, get_context("spawn"), import_module, (NEEDED[kind],)) as pool:
+        list(pool.map(time.sleep, [1] * args.jobs))  # all processes are there and have imported
+        return sum(pool.map(job, [kind] * len(lines), lines)) / args.jobs
 
 
 def appended(path: Path, items: Iterator[tuple[str, np.ndarray]]) -> None:
@@ -174,7 +186,7 @@ def video_floor(rows: Sequence[Utterance], root: Path, settings: VideoEncoder) -
         if count:
             describer._features(torch.zeros(int(count), 1, 64, 64))
 
-    return loading, reading, *best(forward, pictures, (32, 64))
+    return loading, reading, *best(forward, pictures, (32,))
 
 
 def video_loop(rows: Sequence[Utterance], root: Path, settings: VideoEncoder, out: Path) -> float:
@@ -189,7 +201,7 @@ def video_loop(rows: Sequence[Utterance], root: Path, settings: VideoEncoder, ou
             picture = video.half(frame, row.crop)
             boxes, _ = detector.detect(picture)
             if boxes is not None:
-                grey = (cut(picture, boxes[0], settings.margin) - settings.mean) / settings.std
+                grey = (cut(picture, np.asarray(boxes[0], float), settings.margin) - settings.mean) / settings.std
                 yield network.features(grey[None, None])[0].numpy()
 
     def encoded() -> Iterator[tuple[str, np.ndarray]]:
@@ -200,24 +212,19 @@ def video_loop(rows: Sequence[Utterance], root: Path, settings: VideoEncoder, ou
     return seconds(lambda: appended(out, encoded()))[0]
 
 
-def start_up(module: str, settings: str, args: argparse.Namespace) -> float:
+def start_up(kind: str, settings: str, args: argparse.Namespace) -> float:
     """Seconds of a whole job on a manifest of one utterance."""
+    one = argparse.Namespace(**vars(args) | {"manifest": args.out / "one.csv"})  # written by `warm`
+    command = [sys.executable, "-m", "extractors", kind, *words(one, settings, args.out / "one.h5")]
+    return seconds(lambda: subprocess.run(command, check=True, capture_output=True))[0]
+
+
+def warm(kind: str, settings: str, args: argparse.Namespace) -> None:
+    """A job of one utterance in this process, so that packages are imported."""
     lines = args.manifest.read_text().splitlines()[:2]
-    one = args.out / "one.csv"
-    one.write_text("\n".join(lines) + "\n")
-    words = ["--manifest", one, "--root", args.root, "--settings", settings, "--origin", "composite"]
-    command = [
-        sys.executable,
-        "-m",
-        "extractors",
-        module,
-        *words,
-        "--threads",
-        args.threads,
-        "--out",
-        args.out / "one.h5",
-    ]
-    return seconds(lambda: subprocess.run(list(map(str, command)), check=True, capture_output=True))[0]
+    one = argparse.Namespace(**vars(args) | {"manifest": args.out / "one.csv"})
+    one.manifest.write_text("\n".join(lines) + "\n")
+    job(kind, words(one, settings, args.out / f"{kind}-warm.h5"))
 
 
 def checkpoint(kind: str, asked: str, out: Path) -> Path:
@@ -242,39 +249,48 @@ def main() -> None:
     parser.add_argument("--text", default="stand-in")
     parser.add_argument("--speech", default="stand-in")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1, help="jobs at once, a session each; more than 1: no floor")
     parser.add_argument("--only", nargs="+", default=["text", "speech", "video"])
     parser.add_argument("--loop-every", type=int, default=8)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(args.threads)
     rows = read_manifest(args.manifest)
     some = rows[:: args.loop_every]
-    video_settings = VideoEncoder()
-    for kind, module in (("text", text), ("speech", speech), ("video", video)):
-        if kind not in args.only:
-            continue
-        print(f"{kind}: {len(rows)} utterances, {args.threads} threads", flush=True)
-        loop_file = args.out / "loop.h5"
+    for kind in args.only:
+        torch.set_num_threads(args.threads)
+        print(f"{kind}: {len(rows)} utterances, {args.jobs} jobs of {args.threads} threads", flush=True)
+        floor: Callable[[], tuple[float, float, float, int]]
         if kind == "video":
-            settings = video_settings.model_dump_json()
-            floor = video_floor(rows, args.root, video_settings)
-            loop = video_loop(some, args.root, video_settings, loop_file)
+            settings = VideoEncoder()
+            floor = partial(video_floor, rows, args.root, settings)
+            loop = partial(video_loop, some, args.root, settings, args.out / "loop.h5")
+            asked = settings.model_dump_json()
         else:
             folder = checkpoint(kind, getattr(args, kind), args.out)
-            settings = f'{{"model": "{folder}"}}'
+            asked = f'{{"model": "{folder}"}}'
             root = () if kind == "text" else (args.root,)
-            floor = globals()[f"{kind}_floor"](rows, folder, *root)
-            loop = globals()[f"{kind}_loop"](some, folder, *root, loop_file)
-        loading, reading, forward, size = floor
-        taken = verb(module, args, settings)
-        loop *= len(rows) / len(some)
-        least = loading + reading + forward
-        parts = f"loading {loading:.1f}, reading {reading:.1f}, forward {forward:.1f} (batches of {size})"
-        print(f"  floor {least:.1f} s: {parts}")
-        print(f"  verb {taken:.1f} s: {taken / least:.2f} of the floor")
-        print(f"  loop {loop:.1f} s: {loop / (taken - loading):.2f} times the verb without loading")
-        print(f"  start-up (a job of one utterance) {start_up(kind, settings, args):.1f} s", flush=True)
+            floor = partial(FLOORS[kind], rows, folder, *root)
+            loop = partial(LOOPS[kind], some, folder, *root, args.out / "loop.h5")
+        warm(kind, asked, args)
+        for store in args.out.glob(f"{kind}*.h5"):
+            store.unlink()
+        taken = verb(kind, args, asked)
+        print(f"  jobs {taken:.1f} s")
+        if args.jobs == 1:
+            loading, reading, forward, size = floor()
+            parts = f"loading {loading:.1f}, reading {reading:.1f}, forward {forward:.1f} in batches of {size}"
+            ratio = (taken - loading) / (reading + forward)
+            print(f"  floor: {parts}; without loading, the job takes {ratio:.2f} times as long")
+        cores = args.threads * args.jobs
+        with ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (cores,)) as pool:
+            slow = pool.submit(loop).result() * len(rows) / len(some)
+        print(f"  loop {slow:.1f} s on {cores} threads: {slow / taken:.2f} times as long as the jobs")
+        print(f"  start-up (a job of one utterance) {start_up(kind, asked, args):.1f} s", flush=True)
 
+
+FLOORS: dict[str, Callable[..., Any]] = {"text": text_floor, "speech": speech_floor}
+LOOPS: dict[str, Callable[..., float]] = {"text": text_loop, "speech": speech_loop}
+NEEDED = {"text": "extractors.text", "speech": "extractors.speech", "video": "extractors.describer"}
 
 if __name__ == "__main__":
     main()

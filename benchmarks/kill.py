@@ -5,17 +5,19 @@
 
 What follows `--` is a verb with its arguments; `--out` must not exist. Half of the kills come at a moment drawn evenly
 from the time that the whole run takes, the others when a part is being written, when the parts are being joined, and
-when they are being removed. A run that ends before its kill has to give the right bytes; it starts again from nothing.
+when the store has been published. A run that ends before its kill has to give the right bytes; the next one starts from
+nothing.
 
 At every kill: each .h5 under its final name has to be whole with every checksum right, a published store has to have
-the bytes of the uninterrupted run, and the parts sealed before must not have been made again. Exit code 1 when anything
-of that fails.
+the bytes of the uninterrupted run, and what was there before, parts or the published store, must not have been made
+again. Exit code 1 when anything of that fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import re
 import subprocess
 import sys
 import time
@@ -55,24 +57,29 @@ class Watched:
         if self.out.exists() and sha256(self.out) != whole:
             found.append(f"{self.out} differs from that of the uninterrupted run")
         before, self.sealed = self.sealed, self._sealed()
-        changed = before.items() - self.sealed.items()
-        if changed and (self.sealed or not self.out.exists()):
-            found.append(f"{len(changed)} sealed parts were made again or lost")
+        published = self.out.name in before
+        lost = set() if self.out.exists() else before.keys() - self.sealed.keys()  # parts may go once it is published
+        again = {name for name, about in self.sealed.items() if before.get(name, None if published else about) != about}
+        if lost or again:
+            found.append(f"of what was sealed, {len(lost)} files were lost and {len(again)} made again")
         log = self.log.read_text()
         if before and "utterance/s" in log:
             self.resumed += 1
-            if "utterances are there from an earlier run" not in log:
-                found.append(f"{len(before)} sealed parts were not used")
+            there = re.search(r"(\d+) of (\d+) utterances are there from an earlier run", log)
+            if not there or (published and there[1] != there[2]):
+                found.append(f"not all of {len(before)} sealed files were used")
         return found
 
     def _sealed(self) -> Sealed:
-        """Inode and time of change of each sealed part, unless they are being removed."""
-        found = {}
-        for path in self.parts.glob("*/[0-9]*.h5"):
-            if path.parent.suffix != ".joined":
-                about = path.stat()
-                found[path.name] = (about.st_ino, about.st_mtime_ns)
-        return found
+        """Inode and time of change of each sealed part, and of the store if it has been published."""
+        paths = [*self.parts.glob("*/[0-9]*.h5"), *self.out.parent.glob(self.out.name)]
+        abouts = {path.name: path.stat() for path in paths}
+        return {name: (about.st_ino, about.st_mtime_ns) for name, about in abouts.items()}
+
+    def forget(self) -> None:
+        """Remove the store, so that the next run starts from nothing."""
+        self.out.unlink()
+        self.sealed = {}
 
 
 def damage(path: Path) -> list[str]:
@@ -105,17 +112,20 @@ def moment(draw: random.Random, watched: Watched, seconds: float) -> tuple[str, 
     kinds = {
         "writing a part": f"{watched.parts.name}/*/.*.draft.h5",
         "joining": watched.draft.name,
-        "removing parts": f"{watched.parts.name}/*.joined",
+        "published": watched.out.name,
     }
     kind, begin = draw.choice(list(kinds)), time.time_ns()
-    skip = draw.randrange(3) if kind == "writing a part" else 0
+    skip, delay = draw.randrange(3) if kind == "writing a part" else 0, draw.uniform(0, 0.02)
     seen: set[int] = set()  # inodes
 
     def now() -> bool:
         with suppress(FileNotFoundError):  # it may be gone before it is looked at
             abouts = [path.stat() for path in watched.out.parent.glob(kinds[kind])]
             seen.update(about.st_ino for about in abouts if about.st_ctime_ns > begin)
-        return len(seen) > skip
+        if len(seen) <= skip:
+            return False
+        time.sleep(delay)
+        return True
 
     return kind, now
 
@@ -142,12 +152,13 @@ def main() -> None:
         if dead := killed(watched.start(), now):
             kills += 1
         found = watched.faults(whole)
-        state = f"{len(watched.sealed)} parts sealed{', store published' * watched.out.exists()}"
+        parts = watched.sealed.keys() - {watched.out.name}
+        state = f"{len(parts)} parts sealed{', store published' * watched.out.exists()}"
         what = f"kill {kills}" if dead else "ended"
         print(f"{what} after {time.monotonic() - begin:.2f} s ({kind}): {state}", *found, sep="\n  ", flush=True)
         faults += len(found)
         if not dead:
-            watched.out.unlink()
+            watched.forget()
     killed(watched.start(), lambda: False)
     found = watched.faults(whole)
     if left := sorted(path.name for path in watched.out.parent.glob(f".{watched.out.stem}.*")):

@@ -90,8 +90,10 @@ class Plan:
         if modality == "video":
             return [self.config.encoders.video.weights] if self.config.encoders.video.weights else []
         settings, folder = getattr(self.config.encoders, modality), Path(self.config.encoders.folder)
+        key = f"encoders.{modality}"
         try:
-            return [str(path) for path in hub.files(folder, settings.model, settings.revision, f"encoders.{modality}")]
+            files = hub.files(folder, settings.model, settings.revision, key, settings.sha256)
+            return [str(path) for path in files]
         except UserError as problem:
             stop(problem)
 

@@ -19,6 +19,9 @@ from pickle import UnpicklingError
 KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 """Variables that libraries may need; tokens and proxies are not among them."""
 SECONDS = 900
+"""Most processor time."""
+LONGEST_SECONDS = 3600
+"""Most time by the clock; a slow disk takes no processor time."""
 
 
 def convert(targets: Mapping[Path, Path], what: str) -> None:
@@ -26,16 +29,23 @@ def convert(targets: Mapping[Path, Path], what: str) -> None:
     from extractors.files import UserError
 
     paths = [str(path.resolve()) for pair in targets.items() for path in pair]
-    result = subprocess.run(
-        [sys.executable, "-I", __file__, *paths],
-        env={name: os.environ[name] for name in KEPT if name in os.environ},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    try:
+        result = subprocess.run(
+            [sys.executable, "-I", __file__, *paths],
+            env={name: os.environ[name] for name in KEPT if name in os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=LONGEST_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"{what} was not converted to safetensors in {LONGEST_SECONDS} s; run it again when the machine and its "
+            "disk are less busy, or choose a checkpoint that has safetensors"
+        ) from error
     if result.returncode:
         lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
         raise UserError(

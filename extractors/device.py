@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from extractors.files import UserError
 
 if TYPE_CHECKING:
     import torch
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +30,7 @@ def start(args: argparse.Namespace, precision: str = "fp32") -> torch.device:
     """
     import torch
 
+    _keep_freed_memory()
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.deterministic = True
@@ -34,6 +38,14 @@ def start(args: argparse.Namespace, precision: str = "fp32") -> torch.device:
     if args.device == "cuda" and not available:
         raise UserError("--device cuda: PyTorch sees no CUDA device; use --device cpu")
     return torch.device("cuda" if available and args.device != "cpu" else "cpu")
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc hold on to freed memory: large tensors are not faulted in again, page by page, for every batch."""
+    with suppress(OSError, AttributeError):  # another C library
+        library = ctypes.CDLL(None)
+        library.mallopt(M_MMAP_MAX, 0)
+        library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def load(modality: Literal["text", "speech"], settings: Pretrained, folder: Path
     import transformers
 
     key = f"encoders.{modality}"
-    found = find(folder, settings.model, settings.revision, key)
+    found = find(folder, settings.model, settings.revision, key, settings.sha256)
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # by WavLM's own code
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()

@@ -23,7 +23,6 @@ class Detector:
     def __init__(self, min_face: int, device: torch.device) -> None:
         from extractors.mtcnn import Cascade
 
-        self.min_face = min_face
         self.device = device
         self.network = Cascade(min_face).to(device)
 
@@ -32,8 +31,6 @@ class Detector:
 
         The most probable face comes first.
         """
-        if min(frames.shape[1:3]) < self.min_face:
-            return [(np.zeros((0, 4)), np.zeros(0)) for _ in frames]
         found = []
         for part in torch.from_numpy(frames).split(TOGETHER[self.device.type]):
             pictures = part.pin_memory() if self.device.type == "cuda" else part

@@ -17,11 +17,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ConfigDict, ValidationError
+
 from extractors import experiment, hub
 from extractors.console import LOG
 from extractors.convert import convert
-from extractors.files import UserError, publish, read_json, sha256, write_json
-from extractors.settings import Pretrained
+from extractors.files import UserError, publish, sha256, write_json
+from extractors.settings import Pretrained, Settings
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -36,6 +38,14 @@ WEIGHTS = (("model", ".safetensors"), ("pytorch_model", ".bin"))
 """Stem and ending of files of weights, the better kind first."""
 
 
+class Index(Settings):
+    """Content of the index of weights in several files."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    weight_map: dict[str, str]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("--config", required=True, type=Path, help="configuration, such as config.yaml")
@@ -48,7 +58,8 @@ def main(args: argparse.Namespace) -> None:
     for modality in ("text", "speech"):
         settings: Pretrained = getattr(encoders, modality)
         key = f"encoders.{modality}"
-        if settings.model in hub.WEIGHTLESS or Path(settings.model).is_dir():
+        own = hub.local(settings.model, settings.revision, settings.sha256, key)
+        if settings.model in hub.WEIGHTLESS or own:
             LOG.info("%s: nothing to fetch for %s", key, settings.model)
         else:
             _provide(Path(encoders.folder), settings, key, args.dry_run)
@@ -63,24 +74,25 @@ def _provide(folder: Path, settings: Pretrained, key: str, dry_run: bool) -> Non
         if place.exists():
             LOG.info("%s", problem)
     else:
-        _check_pin(settings, key, hub.record(folder, model, revision, key).weights())
+        hub.check_pin(model, settings.sha256, hub.record(folder, model, revision, key).weights(), key)
         LOG.info("%s: %s is there already: %s", key, model, place)
         return
-    with _explained(settings, key):
-        from huggingface_hub import HfApi
+    from huggingface_hub import HfApi
 
+    draft = place.with_name(f".{place.name}.draft")
+    with _resumable(draft, f"{key}.model: {model}"):
         api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
-        info = api.model_info(model, revision=revision, timeout=30, files_metadata=True)
+        with _asking(settings, key):
+            info = api.model_info(model, revision=revision, timeout=30, files_metadata=True)
         small, weights = _choose(info.siblings or [], f"{key}.model: {model}")
         size = sum(file.size or 0 for file in small + weights)
         LOG.info("%s: %s at %s: %d files, %.0f MB", key, model, info.sha, len(small + weights), size / 1e6)
         hashes = {file.rfilename: file.lfs.sha256 if file.lfs else "unknown" for file in weights}
         for name, value in hashes.items():
             LOG.info("%s: sha256 of %s: %s", key, name, value)
-        _check_pin(settings, key, hashes)
+        hub.check_pin(model, settings.sha256, hashes, key)
         if dry_run:
             return
-        draft = place.with_name(f".{place.name}.draft")
         with _alone(draft):
             for file in small + weights:
                 _download(api, draft, settings, key, str(info.sha), file)
@@ -106,22 +118,13 @@ def _choose(siblings: Sequence[RepoSibling], what: str) -> tuple[list[RepoSiblin
     raise UserError(f"{what} has neither safetensors nor weights of PyTorch; choose a checkpoint that has")
 
 
-def _check_pin(settings: Pretrained, key: str, hashes: dict[str, str]) -> None:
-    """UserError when the weights are not the file whose sha256 the configuration gives."""
-    if settings.sha256 and list(hashes.values()) != [settings.sha256]:
-        told = ", ".join(f"{name} has {value}" for name, value in hashes.items())
-        raise UserError(
-            f"{key}.sha256: not that of the weights of {settings.model} ({told}); correct it if you trust these, or "
-            "pin another revision"
-        )
-
-
 def _download(api: HfApi, draft: Path, settings: Pretrained, key: str, commit: str, file: RepoSibling) -> None:
     """Get one file into `draft` if it is not there yet; UserError when its checksum is not the hub's."""
     name, arrivals = file.rfilename, draft / ".arrivals"
     if (draft / name).is_file() and _as_on_hub(draft / name, file):
         return
-    api.hf_hub_download(settings.model, name, revision=commit, local_dir=arrivals, cache_dir=arrivals)
+    with _asking(settings, key):
+        api.hf_hub_download(settings.model, name, revision=commit, local_dir=arrivals, cache_dir=arrivals)
     if not _as_on_hub(arrivals / name, file):
         (arrivals / name).unlink()
         raise UserError(f"{key}.model: {name} of {settings.model} arrived damaged (wrong checksum); run fetch again")
@@ -143,12 +146,15 @@ def _settle(draft: Path, settings: Pretrained, key: str, commit: str, names: Seq
     pickled = [name for name in names if name.endswith(".bin")]
     for name in names:
         if name.endswith(".index.json"):
-            index = read_json(draft / name)
-            if not set(index["weight_map"].values()) <= set(names):
+            try:
+                index = Index.model_validate_json((draft / name).read_bytes())
+            except ValidationError as error:
+                raise UserError(f"{what}: its {name} is no index of weights; choose another revision") from error
+            if not set(index.weight_map.values()) <= set(names):
                 raise UserError(f"{what} lacks files that its {name} names; choose another revision")
             if pickled:
-                index["weight_map"] = {weight: _converted(shard) for weight, shard in index["weight_map"].items()}
-                write_json(draft / _converted(name), index)
+                moved = {weight: _converted(shard) for weight, shard in index.weight_map.items()}
+                write_json(draft / _converted(name), index.model_dump() | {"weight_map": moved})
     if pickled:
         LOG.info("%s: converting %s to safetensors", key, ", ".join(pickled))
         with ExitStack() as stack:
@@ -194,15 +200,27 @@ def _alone(draft: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(settings: Pretrained, key: str) -> Iterator[None]:
-    """Errors of the hub in one line."""
+def _resumable(draft: Path, model: str) -> Iterator[None]:
+    """An interruption, and an error of this machine's own such as a full disk, in one line."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise UserError(f"{model}: interrupted; run it again to go on") from error
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or draft}: {error.strerror or error}; put this right and run it again: "
+            "what has arrived is kept"
+        ) from error
+
+
+@contextmanager
+def _asking(settings: Pretrained, key: str) -> Iterator[None]:
+    """Errors of the hub and of the network in one line; nothing but a call of the hub's library belongs in here."""
     from huggingface_hub import errors
 
     model = f"{key}.model: {settings.model}"
     try:
         yield
-    except UserError:
-        raise
     except errors.OfflineModeIsEnabled as error:
         raise UserError(
             f"{model} cannot be fetched while HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set; unset it"
@@ -213,9 +231,9 @@ def _explained(settings: Pretrained, key: str) -> Iterator[None]:
         raise UserError(f"{model} is not on the hub, or is private; correct the name or set HF_TOKEN") from error
     except errors.RevisionNotFoundError as error:
         raise UserError(f"{key}.revision: {settings.model} has no {settings.revision}; correct or delete it") from error
-    except KeyboardInterrupt as error:
-        raise UserError(f"{model}: interrupted; run it again to go on") from error
     except Exception as error:  # the HTTP library below raises its own types
+        if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError | TimeoutError):
+            raise  # by the operating system; the library's own have no number
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{model} could not be fetched ({reason}); run it again where the hub can be reached: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,26 @@ def place(folder: Path, model: str, revision: str | None, key: str) -> Path:
     return folder / model.replace("/", "--") / (revision or "main").replace("/", "--")
 
 
+def local(model: str, revision: str | None, pin: str | None, key: str) -> Path | None:
+    """The folder that `model` is, if it is one; UserError when a revision or a SHA-256 of the hub comes with it."""
+    if not Path(model).is_dir():
+        return None
+    for name, value in (("revision", revision), ("sha256", pin)):
+        if value is not None:
+            raise UserError(f"{key}.{name}: {model} is a folder; remove {name}")
+    return Path(model)
+
+
+def check_pin(model: str, pin: str | None, hashes: Mapping[str, str], key: str) -> None:
+    """UserError when the weights (file name to SHA-256) are not the one file whose SHA-256 the configuration gives."""
+    if pin is not None and list(hashes.values()) != [pin]:
+        told = ", ".join(f"{name} has {value}" for name, value in hashes.items())
+        raise UserError(
+            f"{key}.sha256: not that of the weights of {model} ({told}); correct it if you trust these, or "
+            "pin another revision"
+        )
+
+
 def record(folder: Path, model: str, revision: str | None, key: str) -> Record:
     """Record of a fetched encoder, whose files are not looked at; UserError when it is missing or damaged."""
     path = place(folder, model, revision, key) / RECORD
@@ -76,14 +97,16 @@ def record(folder: Path, model: str, revision: str | None, key: str) -> Record:
     return content
 
 
-def find(folder: Path, model: str, revision: str | None, key: str) -> Found:
+def find(folder: Path, model: str, revision: str | None, key: str, pin: str | None = None) -> Found:
     """The checkpoint `model`: a folder as it is, or the fetched one of that name, of which every byte is verified.
 
-    `key` is the configuration key in messages, such as `encoders.text`. UserError when it is missing or damaged.
+    `key` is the configuration key in messages, such as `encoders.text`; `pin` is the SHA-256 that the weights had on
+    the hub. UserError when it is missing, damaged or another one.
     """
-    if Path(model).is_dir():
-        return Found(Path(model), model)
+    if own := local(model, revision, pin, key):
+        return Found(own, model)
     known = record(folder, model, revision, key)
+    check_pin(model, pin, known.weights(), key)
     path = place(folder, model, revision, key)
     there = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
     for name in sorted(there ^ {RECORD, *known.files}):
@@ -94,13 +117,13 @@ def find(folder: Path, model: str, revision: str | None, key: str) -> Found:
     return Found(path, f"{model}@{known.commit}")
 
 
-def files(folder: Path, model: str, revision: str | None, key: str) -> list[Path]:
-    """Files that tell whether an encoder has changed; UserError when it is to be fetched first."""
+def files(folder: Path, model: str, revision: str | None, key: str, pin: str | None = None) -> list[Path]:
+    """Files that tell whether an encoder has changed; UserError when it is to be fetched first, or another one."""
     if model in WEIGHTLESS:
         return []
-    if Path(model).is_dir():
-        return sorted(path for path in Path(model).iterdir() if path.suffix in KINDS)
-    record(folder, model, revision, key)
+    if own := local(model, revision, pin, key):
+        return sorted(path for path in own.iterdir() if path.suffix in KINDS)
+    check_pin(model, pin, record(folder, model, revision, key).weights(), key)
     return [place(folder, model, revision, key) / RECORD]
 
 

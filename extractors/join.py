@@ -10,20 +10,22 @@ from extractors.console import LOG, progress
 from extractors.files import UserError
 from extractors.store import FeatureStore, write_store
 
-OWN = ("problems", "format")  # attributes that differ between stores, or that the store writes itself
+OWN = {"problems", "format", "run"}
+"""Attributes that may differ between stores, or that the store writes itself."""
 
 
 def join(paths: Sequence[Path], names: Sequence[str], expected: Mapping[str, str], manifest: Path, out: Path) -> None:
     """Publish at `out` the features of `names`, in that order, which `manifest` lists.
 
-    The stores have to hold exactly these utterances, with one set of attributes that agrees with `expected`. Every
-    checksum is verified. UserError names the file that does not fit and the fix.
+    The stores have to hold exactly these utterances, and to agree with each other and with `expected` in all attributes
+    but `OWN`; the result has those and `expected`. Every checksum is verified. UserError names the file that does not
+    fit and the fix.
     """
     with ExitStack() as stack:
         stores = [stack.enter_context(FeatureStore(path)) for path in paths]
         _agree(stores, expected)
         home = _place(stores, names, manifest)
-        attributes = {key: value for key, value in stores[0].attributes.items() if key not in OWN}
+        attributes = {key: value for key, value in stores[0].attributes.items() if key not in OWN} | dict(expected)
         problems = {name: home[name].problems[name] for name in names if name in home[name].problems}
         lengths = [home[name].length(name) for name in names]
         modality = attributes["modality"]
@@ -36,7 +38,7 @@ def _agree(stores: Sequence[FeatureStore], expected: Mapping[str, str]) -> None:
     first = stores[0]
     for store in stores:
         wanted = {**first.attributes, **expected}
-        for key in sorted((wanted.keys() | store.attributes.keys()) - {"problems"}):
+        for key in sorted((wanted.keys() | store.attributes.keys()) - OWN):
             have, want = store.attributes.get(key), wanted.get(key)
             if have != want:
                 raise UserError(f"{store.path}: {key} is {have}, expected {want}; delete it and run again")

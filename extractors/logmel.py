@@ -25,7 +25,6 @@ A band of more than 64 could lie between two of the 201 frequencies, 40 Hz apart
 """
 FLOOR = 1e-8
 """Smallest power before the logarithm, about that of the rounding of 16-bit samples."""
-WINDOW = RECIPE["n_fft"]
 
 
 class Logmel:

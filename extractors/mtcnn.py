@@ -80,7 +80,7 @@ class Cascade(nn.Module):
     def _candidates(self, pictures: Tensor) -> Found:
         """What P-net finds in pictures (batch, 3, height, width); edges of boxes are whole numbers."""
         size = pictures.shape[2:]
-        parts = []
+        parts = [Found(torch.zeros(0, dtype=torch.long), torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 4))]
         for scale in _scales(min(size), self.min_face):
             small = area(pictures.flatten(0, 1), int(size[0] * scale + 1), int(size[1] * scale + 1))
             likely, maps = self._propose(_standardised(small.unflatten(0, pictures.shape[:2])))

@@ -1,27 +1,31 @@
 """Verb `plan`: time and disk that stage 1 takes for the corpora of a configuration, from rates measured here.
 
 A corpus whose manifest is there already is counted; of one of the two releases that is not, the published size is
-taken. Rates come from the verbs themselves on a small generated corpus, in one process. They can be saved and shown
-beside those of another machine.
+taken. Rates come from one run of the verbs themselves on a small generated corpus, with the threads of one job, and
+times are those of so many jobs side by side as `--jobs` says, each as fast as that one. Rates can be saved and shown
+beside those of another machine. Disk is that of the packed stores; while they are packed, it is needed twice.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from extractors import device, experiment, hub
 from extractors.console import LOG
 from extractors.corpora import Utterance
-from extractors.files import UserError, inside, read_json, write_json
+from extractors.files import UserError, inside, write_json
 from extractors.manifest import read_manifest
-from extractors.rates import SECONDS, Film, measure, pieces, stand_in
-from extractors.settings import AnyCorpus, Encoders, MspImprov, Pretrained
+from extractors.rates import SECONDS, Film, Rate, measure, pieces, stand_in
+from extractors.settings import AnyCorpus, Encoders, MspImprov, Pretrained, Settings
 
 if TYPE_CHECKING:
     import torch
@@ -31,29 +35,48 @@ SIZES = {"cpu": {"text": (64, 512), "speech": (2, 12), "video": (1, 5)}}
 SIZES["cuda"] = {"text": (512, 16384), "speech": (64, 512), "video": (4, 24)}
 UNITS = {"text": "wp", "speech": "s", "video": "s"}
 STAND_IN = {"text": "BERT-base", "speech": "wav2vec2-base"}
+NOTES = (
+    "disk: of the packed stores; shards and parts need it once more while they are packed, so about twice at the peak",
+    "video: what two utterances share is looked at once and stored twice; the time leaves out the decoding of those",
+    "  parts of a dialogue that belong to no utterance",
+)
 
 
 @dataclass(frozen=True)
 class Amount:
-    """What there is to encode: word pieces, seconds of speech and of film looked at."""
+    """What there is to encode."""
 
     utterances: int
-    pieces: float
-    seconds: float
+    units: Mapping[str, float]
+    """word pieces of text, seconds of speech and of video, summed over the utterances"""
+    watched: float
+    """seconds of film looked at: what utterances of one half of a film share counts once"""
     film: Film
     basis: str
 
-    def units(self, modality: str) -> float:
-        return self.pieces if modality == "text" else self.seconds
+
+def published(count: int, film: Film, basis: str) -> Amount:
+    """So many utterances with IEMOCAP's mean length and mean number of word pieces, which include the 2 special ones.
+
+    Both were computed from public lists; how much utterances overlap was not.
+    """
+    seconds = count * SECONDS
+    return Amount(count, {"text": count * 17.9, "speech": seconds, "video": seconds}, seconds, film, basis)
 
 
-IEMOCAP = Amount(5531, 5531 * 17.9, 5531 * 4.55, Film(720, 480, "30000/1001", "left"), "published size")
-"""Four classes; mean length and mean number of word pieces computed from public lists, and 2 special ones."""
+IEMOCAP = published(5531, Film(720, 480, "30000/1001", "left"), "published size of the four classes")
 MSP_CLIP = Film(1440, 1080, "60000/1001", "full")
 MSP_IMPROV = {
-    subset: Amount(count, count * 17.9, count * 4.55, MSP_CLIP, "published count; lengths assumed to be IEMOCAP's")
+    subset: published(count, MSP_CLIP, "published count; lengths assumed to be IEMOCAP's")
     for subset, count in (("mmin", 3819), ("all", 7798))
 }
+
+
+class Machine(Settings):
+    """Content of a file of rates: by `text`, `speech` and the name of each film."""
+
+    machine: str
+    rates: dict[str, Rate]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,19 +86,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--beside", type=Path, action="append", default=[], metavar="JSON", help="rates saved elsewhere"
     )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        help="jobs side by side, each of --threads; one is measured, and all are taken to be as fast as that one. "
+        "As many as there are cores if absent, one on a GPU",
+    )
     device.add_arguments(parser)
-    parser.set_defaults(threads=os.cpu_count() or 1)
 
 
 def main(args: argparse.Namespace) -> None:
     """Print the table; UserError when a corpus is neither there nor published, or a file of rates is foreign."""
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f"--jobs {args.jobs}: give 1 or more")
     found = experiment.read(args.config)
+    others = [_read(path) for path in args.beside]
     amounts = {name: amount(Path(found.results), name, corpus) for name, corpus in found.corpora.items()}
     place = device.start(args)
-    here = {"machine": _machine(place, args.threads), "rates": _rates(amounts, found.encoders, place.type, args)}
+    args.jobs = args.jobs or (os.cpu_count() or 1 if place.type == "cpu" else 1)
+    here = Machine(machine=_machine(place, args), rates=_rates(amounts, found.encoders, place.type, args))
     if args.save:
-        write_json(args.save, here)
-    for line in table(amounts, [here, *map(read_json, args.beside)]):
+        write_json(args.save, here.model_dump())
+    for line in (*table(amounts, [here, *others]), "", *NOTES):
         print(line)
     if place.type == "cpu" and not args.beside:
         print(
@@ -83,19 +115,48 @@ def main(args: argparse.Namespace) -> None:
         )
 
 
+def _read(path: Path) -> Machine:
+    try:
+        return Machine.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; name a file that `plan --save` wrote") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: not a file of rates ({key}: {first['msg']}); write it with `plan --save`") from error
+
+
 def amount(results: Path, name: str, corpus: AnyCorpus) -> Amount:
     """What the corpus' manifest lists, or its published size."""
     manifest = results / "corpora" / name / "manifest.csv"
     if manifest.is_file():
-        rows = read_manifest(manifest)
-        seconds = sum(_seconds(Path(corpus.root), row) for row in rows)
-        film = _film(Path(corpus.root), rows)
-        return Amount(len(rows), sum(pieces(row.text) for row in rows), seconds, film, str(manifest))
+        rows, root = read_manifest(manifest), Path(corpus.root)
+        seconds = [_seconds(root, row) for row in rows]
+        tracks: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        for row, length in zip(rows, seconds, strict=True):
+            start = row.video_start or 0.0
+            end = start + length if row.video_end is None else row.video_end
+            tracks.setdefault((row.video, row.crop), []).append((start, end))
+        units = {
+            "text": sum(pieces(row.text) for row in rows),
+            "speech": sum(seconds),
+            "video": sum(end - start for spans in tracks.values() for start, end in spans),
+        }
+        return Amount(len(rows), units, sum(map(union, tracks.values())), _film(root, rows), str(manifest))
     if isinstance(corpus, MspImprov):
         return MSP_IMPROV[corpus.subset]
     if corpus.type == "iemocap":
         return IEMOCAP
     raise UserError(f"{manifest} is missing, and {name} has no published size; run `snakemake {manifest}` first")
+
+
+def union(spans: Iterable[tuple[float, float]]) -> float:
+    """Length of what intervals (start, end) cover together."""
+    covered, reached = 0.0, -math.inf
+    for start, end in sorted(spans):
+        covered += max(end - max(start, reached), 0.0)
+        reached = max(reached, end)
+    return covered
 
 
 def _seconds(root: Path, row: Utterance) -> float:
@@ -124,9 +185,7 @@ def _film(root: Path, rows: Sequence[Utterance]) -> Film:
     return IEMOCAP.film
 
 
-def _rates(
-    amounts: Mapping[str, Amount], encoders: Encoders, kind: str, args: argparse.Namespace
-) -> dict[str, dict[str, Any]]:
+def _rates(amounts: Mapping[str, Amount], encoders: Encoders, kind: str, args: argparse.Namespace) -> dict[str, Rate]:
     """Rates by `text`, `speech` and the name of each film."""
     found = {}
     args.encoders = Path(encoders.folder)
@@ -134,57 +193,62 @@ def _rates(
         for modality in MODALITIES:
             settings = getattr(encoders, modality)
             about = settings.model if isinstance(settings, Pretrained) else "MTCNN and Denseface"
-            if isinstance(settings, Pretrained) and not _there(settings, args.encoders, modality):
+            if isinstance(settings, Pretrained) and not _there(settings, args.encoders, f"encoders.{modality}"):
                 about = f"{STAND_IN[modality]} with random weights, as {about} was not fetched"
                 folder = stand_in(modality, Path(scratch) / modality)
                 settings = settings.model_copy(update={"model": str(folder), "revision": None, "sha256": None})
             films = {each.film.name: each.film for each in amounts.values()}
             for name, film in films.items() if modality == "video" else [(modality, IEMOCAP.film)]:
                 LOG.info("measuring %s: %s", name, about)
-                rate = measure(modality, settings.model_dump_json(), film, args, SIZES[kind][modality], about)
-                found[name] = asdict(rate)
+                found[name] = measure(modality, settings.model_dump_json(), film, args, SIZES[kind][modality], about)
     return found
 
 
-def _there(settings: Pretrained, folder: Path, modality: str) -> bool:
-    try:
-        hub.files(folder, settings.model, settings.revision, f"encoders.{modality}")
-    except UserError:
-        return False
-    return True
+def _there(settings: Pretrained, folder: Path, key: str) -> bool:
+    """Whether the encoder needs no `fetch`, at least not the first one."""
+    if settings.model in hub.WEIGHTLESS or hub.local(settings.model, settings.revision, settings.sha256, key):
+        return True
+    return (hub.place(folder, settings.model, settings.revision, key) / hub.RECORD).is_file()
 
 
-def _machine(place: torch.device, threads: int) -> str:
+def _machine(place: torch.device, args: argparse.Namespace) -> str:
     import torch
 
-    return torch.cuda.get_device_name(place) if place.type == "cuda" else f"{threads} CPU threads"
+    jobs, threads = (
+        f"{count} {what}s" if count > 1 else f"one {what}"
+        for count, what in ((args.jobs, "job"), (args.threads, "thread"))
+    )
+    words = f"{jobs} of {threads}"
+    return f"{torch.cuda.get_device_name(place)}, {words}" if place.type == "cuda" else words
 
 
-def table(amounts: Mapping[str, Amount], machines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def table(amounts: Mapping[str, Amount], machines: Sequence[Machine]) -> Iterator[str]:
     """Lines of the table: per corpus and modality the amount, disk, and for each machine the rate and time."""
-    names = [machine["machine"] for machine in machines]
     for machine in machines:
-        for key, rate in machine["rates"].items():
-            yield f"{machine['machine']}, {key}: {rate['about']}"
+        for key, rate in machine.rates.items():
+            yield f"{machine.machine}, {key}: {rate.about}"
     yield ""
-    yield "".join([f"{'corpus':14}{'modality':10}{'amount':>18}{'disk':>10}", *(f"{name:>34}" for name in names)])
+    width = max(34, *(len(machine.machine) + 2 for machine in machines))
+    names = (f"{machine.machine:>{width}}" for machine in machines)
+    yield "".join([f"{'corpus':14}{'modality':10}{'amount':>18}{'disk':>10}", *names])
     for corpus, each in amounts.items():
         times: list[list[float | None]] = [[] for _ in machines]
         disk = 0.0
         for modality in MODALITIES:
             key = each.film.name if modality == "video" else modality
-            units = each.units(modality)
-            size = units * machines[0]["rates"][key]["bytes_per_unit"]
-            line = f"{corpus:14}{modality:10}{units:>12,.0f} {UNITS[modality]:5}{size / 2**30:>7.2f} GB"
+            work = each.watched if modality == "video" else each.units[modality]
+            size = each.units[modality] * machines[0].rates[key].bytes_per_unit
+            line = f"{corpus:14}{modality:10}{work:>12,.0f} {UNITS[modality]:5}{size / 1e9:>7.2f} GB"
             disk += size
             for place, machine in enumerate(machines):
-                rate = machine["rates"].get(key)
-                taken = units / rate["per_second"] if rate else None
+                known = machine.rates.get(key)
+                taken = work / known.per_second if known else None
                 times[place].append(taken)
-                line += f"{rate['per_second']:>15,.1f}/s {clock(taken):>17}" if rate and taken else f"{'-':>34}"
+                cell = f"{known.per_second:,.1f}/s {clock(taken):>17}" if known and taken is not None else "-"
+                line += f"{cell:>{width}}"
             yield line
-        sums = "".join(f"{'-' if None in column else clock(sum(filter(None, column))):>34}" for column in times)
-        yield f"{corpus:14}{'all':10}{each.utterances:>12,} utt. {disk / 2**30:>7.2f} GB{sums}"
+        sums = "".join(f"{'-' if None in column else clock(sum(filter(None, column))):>{width}}" for column in times)
+        yield f"{corpus:14}{'all':10}{each.utterances:>12,} utt. {disk / 1e9:>7.2f} GB{sums}"
         yield f"  ({each.basis}; film {each.film.name})"
 
 

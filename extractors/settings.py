@@ -122,7 +122,7 @@ class Pretrained(FrozenEncoder):
     model: str
     revision: str | None = Field(None, description="branch, tag or commit on the hub; a commit pins it")
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
-        None, description="of the file of weights on the hub; `fetch` refuses any other"
+        None, description="of the file of weights on the hub; any other is refused"
     )
     layer: Literal["last", "mean_of_last_4"] | int = Field(
         "last", description="hidden state to keep, or its number: 0 goes into the first layer, -1 is the last one"
@@ -138,7 +138,7 @@ class TextEncoder(Pretrained):
         description="name on the Hugging Face hub, a folder, or `hashing`, which needs no weights",
     )
     max_tokens: int = Field(512, ge=3, description="longer texts are cut here, [CLS] and [SEP] included")
-    batch_tokens: int = Field(2048, ge=1, description="most word pieces in a batch, padding included")
+    batch_tokens: int = Field(2048, ge=1, description="most word pieces in a batch, padding included; 512 on a CPU")
 
 
 class SpeechEncoder(Pretrained):
@@ -148,7 +148,7 @@ class SpeechEncoder(Pretrained):
         "facebook/wav2vec2-base",
         description="name on the Hugging Face hub, a folder, or `logmel`, which needs no weights",
     )
-    batch_seconds: float = Field(64.0, gt=0, description="most seconds in a batch, padding included")
+    batch_seconds: float = Field(64.0, gt=0, description="most seconds in a batch, padding included; 4 on a CPU")
 
 
 class VideoEncoder(FrozenEncoder):

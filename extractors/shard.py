@@ -1,7 +1,8 @@
 """What the verbs `text`, `speech` and `video` share: arguments, the rows to work on, and parts sealed one by one.
 
-A run works in the undeclared folder `.<stem>.parts/<fingerprint>/` beside its output. A killed run goes on with the
-parts that are not sealed, if nothing that the features depend on has changed.
+A run works in the undeclared folder `.<stem>.parts/<fingerprint>/` beside its output, whose attribute `run` is the same
+fingerprint. A killed run goes on with the parts that are not sealed, if nothing that the features depend on has
+changed; one that was killed after it had published its output has nothing left to make.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import device
+from extractors import device, hub
 from extractors.console import LOG, counter
 from extractors.corpora import Utterance
 from extractors.files import UserError, inside, sha256
 from extractors.fingerprint import code_fingerprint, versions
 from extractors.join import join
 from extractors.manifest import read_manifest
-from extractors.settings import Encoders, FrozenEncoder
+from extractors.settings import Encoders, FrozenEncoder, Pretrained
 from extractors.store import Attributes, FeatureStore, Frames, write_store
 
 if TYPE_CHECKING:
@@ -127,20 +128,21 @@ class Run:
         self._names = sorted(name for chunk in names for name in chunk)
         known = [
             self.attributes, names, _media_state(args.root, modality, chunks), str(args.root), device.type,
-            args.threads, code_fingerprint(f"extractors.{modality}"),
+            args.threads, code_fingerprint(f"extractors.{modality}"), _encoder_state(args.encoders, modality, settings),
         ]  # fmt: skip
         fingerprint = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+        self.attributes["run"] = fingerprint
         self._home = args.out.with_name(f".{args.out.stem}.parts")
-        self._work = self._home / fingerprint
-        self._joined = self._home / f"{fingerprint}.joined"
-        self._parts = [Part(self, self._work / f"{number:05}.h5", chunk) for number, chunk in enumerate(chunks)]
+        work = self._home / fingerprint
+        self._parts = [Part(self, work / f"{number:05}.h5", chunk) for number, chunk in enumerate(chunks)]
+        self._published = holds(self._out, self._names, self.attributes)
         for other in self._home.glob("*"):
-            if other not in (self._work, self._joined):
-                shutil.rmtree(other)
+            if other.is_dir() and other != work:
+                shutil.rmtree(other, ignore_errors=True)
 
     def pending(self) -> Iterator[Part]:
         """Parts that no earlier run has sealed; each is to be filled and sealed, at once or later."""
-        todo = [] if self._published() else [part for part in self._parts if not part.sealed()]
+        todo = [] if self._published else [part for part in self._parts if not part.sealed()]
         done = len(self._names) - sum(len(part.rows) for part in todo)
         if done:
             LOG.info("%d of %d utterances are there from an earlier run", done, len(self._names))
@@ -150,19 +152,17 @@ class Run:
     def join(self) -> None:
         """Publish the store of all parts, sorted by id, and remove the parts."""
         self.count.close()
-        if not self._joined.is_dir():
+        if not self._published:
             join([part.path for part in self._parts], self._names, self.attributes, self._manifest, self._out)
-            self._work.rename(self._joined)  # from here on, parts that are not there have been removed
-        shutil.rmtree(self._home)
+        shutil.rmtree(self._home, ignore_errors=True)
 
-    def _published(self) -> bool:
-        """Whether an earlier run was killed when it had published the store, before all parts were removed."""
-        if not self._joined.is_dir():
-            return False
-        if holds(self._out, self._names, self.attributes):
-            return True
-        self._joined.rename(self._work)
-        return False
+
+def _encoder_state(folder: Path, modality: str, settings: FrozenEncoder) -> list[tuple[str, str]]:
+    """Name and SHA-256 of every file of a pretrained encoder but its weights, whose hash is an attribute."""
+    if not isinstance(settings, Pretrained):
+        return []
+    found = hub.files(folder, settings.model, settings.revision, f"encoders.{modality}")
+    return [(path.name, sha256(path)) for path in found if path.suffix != ".safetensors"]
 
 
 def _media_state(root: Path, modality: str, chunks: Iterable[Sequence[Utterance]]) -> list[tuple[str, int, int]]:
@@ -182,9 +182,11 @@ def holds(path: Path, names: Sequence[str], attributes: Attributes) -> bool:
         return False
     try:
         with FeatureStore(path) as store:
-            for name in store.ids:
+            if store.ids != names or not attributes.items() <= store.attributes.items():
+                return False
+            for name in names:
                 store[name]
-            return store.ids == names and attributes.items() <= store.attributes.items()
+            return True
     except UserError as error:
         LOG.warning("%s", error)
         return False

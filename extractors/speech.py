@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from extractors import device, encoders, shard
 from extractors.batches import averaged, batches
 from extractors.console import LOG
+from extractors.corpora import Utterance
 from extractors.encoders import Batch, Encoder
 from extractors.files import UserError
 from extractors.logmel import Logmel
@@ -21,9 +22,12 @@ from extractors.overlap import ahead
 from extractors.settings import SpeechEncoder, parse
 from extractors.waves import RATE_HZ, Wave, read_waves
 
-CHUNK = 128
-AHEAD = 64
-"""Utterances read ahead of the part that is computed."""
+CHUNK, AHEAD = 64, 16
+"""Utterances of a part, or more where they share a video, and as many of the next part as are read ahead.
+
+For clips of a minute and a base-size model these are 0.65 GB. Larger parts take more, smaller ones have more padding in
+the batches of a GPU.
+"""
 CPU_SECONDS, CPU_WASTE = 4.0, 0.03
 """A CPU is quickest with batches of at most so many seconds, and so little padding."""
 PACKAGES = ("torch", "torchaudio", "transformers", "soundfile", "av", "numpy")
@@ -60,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
         encoder = Logmel()
     else:
         encoder = Waveforms(encoders.load("speech", settings, args.encoders, place), settings)
-    chunks = shard.chunks(([row] for row in rows), CHUNK)
+    chunks = shard.chunks(by_file(rows), CHUNK)
     run = shard.Run(args, "speech", settings, encoder, place, encoder.packages, chunks)
     for part, items in groupby(ahead(_heard(run, args.root, encoder), AHEAD), key=lambda item: item[0]):
         names, waves = [], []
@@ -72,9 +76,18 @@ def main(args: argparse.Namespace) -> None:
                 waves.append(wave)
         for index, values in encoder.encode(waves):
             part.add(names[index], averaged(values, settings.average))
+            waves[index] = np.zeros(0, np.float32)  # that memory is for features
         part.seal()
     run.join()
     LOG.info("peak memory %s", device.peak_memory(place))
+
+
+def by_file(rows: Sequence[Utterance]) -> list[list[Utterance]]:
+    """The utterances of each sound track, which is decoded from its beginning, together; those of WAV files alone."""
+    found: dict[str, list[Utterance]] = {}
+    for row in rows:
+        found.setdefault(row.utterance if row.audio.lower().endswith(".wav") else row.audio, []).append(row)
+    return list(found.values())
 
 
 def _heard(run: shard.Run, root: Path, encoder: Listener) -> Iterator[Heard]:

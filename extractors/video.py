@@ -54,8 +54,9 @@ def main(args: argparse.Namespace) -> None:
         part.seal()
     run.join()
     count, mean, std = describer.greys()
-    LOG.info("grey values of %d faces: mean %.4g, deviation %.4g", count, mean, std)
-    LOG.info("peak memory: %s", device.peak_memory(place))
+    if count:
+        LOG.info("grey values of the %d faces of this run: mean %.4g, deviation %.4g", count, mean, std)
+    LOG.info("peak memory %s", device.peak_memory(place))
 
 
 def by_film(rows: Sequence[Utterance]) -> list[list[Utterance]]:

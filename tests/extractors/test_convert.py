@@ -111,6 +111,15 @@ def test_the_process_has_no_token_and_none_of_the_project(monkeypatch: pytest.Mo
         convert({tmp_path: tmp_path}, "x")
 
 
+def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "probe.py").write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "probe.py"))
+    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.2)
+    with pytest.raises(UserError, match=r"^x was not converted to safetensors in 0\.2 s; run it again") as caught:
+        convert({tmp_path: tmp_path}, "x")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_crash_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], -9, None, ""))
     with pytest.raises(UserError, match=r"^x cannot be converted to safetensors \(exit status -9\); "):

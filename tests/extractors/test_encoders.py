@@ -42,8 +42,8 @@ def test_a_name_of_the_hub_is_what_was_fetched(monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setattr(encoders, "find", find)
     monkeypatch.setattr("socket.socket.connect", None)  # no network
-    encoder = load("text", "some/bert", Path("fetched"), revision="main")
-    assert asked == [(Path("fetched"), "some/bert", "main", "encoders.text")]
+    encoder = load("text", "some/bert", Path("fetched"), revision="main", sha256="0" * 64)
+    assert asked == [(Path("fetched"), "some/bert", "main", "encoders.text", "0" * 64)]
     assert encoder.name == "some/bert@0123"
 
 

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -236,65 +233,3 @@ def test_fetched_ones_load_without_a_network(
     unreachable = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home")}
     folders = map(str, (bert, wav, bert_folder, wav2vec2_folder))
     subprocess.run([sys.executable, "-c", script, *folders], env=unreachable, check=True)
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({"model": "owner/none"}, "encoders.text.model: owner/none is not on the hub, or is private; "),
-        ({"model": "owner/tiny", "revision": "v9"}, "encoders.text.revision: owner/tiny has no v9; "),
-        ({"model": "owner/api"}, "encoders.text.model: owner/api is gated; accept its terms on the hub and set HF_"),
-        ({"model": "owner/files"}, "encoders.text.model: owner/files is gated; "),
-        ({"model": "owner/empty"}, "encoders.text.model: owner/empty has no config.json; "),
-        ({"model": "owner/flax"}, "encoders.text.model: owner/flax has neither safetensors nor weights of PyTorch; "),
-        (
-            {"model": "../../nowhere"},
-            "encoders.text.model: '../../nowhere' is neither a folder nor a name on the hub; ",
-        ),
-        ({"model": "a/b", "revision": "../x"}, "encoders.text.revision: '../x' is no branch, tag or commit; "),
-        ({"modle": "a/b"}, "encoders.text.modle: "),
-    ],
-)
-def test_what_cannot_be_fetched_is_one_line(
-    server: FakeHub, folder: Path, settings: dict[str, Any], expected: str
-) -> None:
-    server.models |= {"owner/api": TINY, "owner/files": TINY, "owner/empty": {}, "owner/flax": {"config.json": b"{}"}}
-    server.closed = {"owner/api": "api", "owner/files": "files"}
-    assert expected in refused(configuration(folder, settings))
-    assert not list(folder.rglob("fetched.json"))
-
-
-def test_an_interrupted_one_is_one_line(server: FakeHub, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.HfApi.hf_hub_download", lambda *_, **__: signal.raise_signal(signal.SIGINT))
-    assert refused(configuration(folder, {"model": "owner/tiny"})).endswith("interrupted; run it again to go on")
-
-
-def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    message = refused(configuration(folder, {"model": "owner/tiny"}))
-    assert message.startswith("encoders.text.model: owner/tiny could not be fetched (")
-
-
-def test_offline_mode_is_one_line(server: FakeHub, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    message = refused(configuration(folder, {"model": "owner/tiny"}))
-    assert message.endswith("cannot be fetched while HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set; unset it")
-    assert server.requests == []
-
-
-def test_a_second_fetch_at_the_same_time_is_refused(server: FakeHub, folder: Path) -> None:
-    draft = folder / "owner--tiny" / ".main.draft"
-    draft.mkdir(parents=True)
-    handle = os.open(draft, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    assert "another fetch is at work here" in refused(configuration(folder, {"model": "owner/tiny"}))
-    os.close(handle)
-    run(configuration(folder, {"model": "owner/tiny"}))
-
-
-@pytest.mark.parametrize("content", ["encoders: [", "[1, 2]", "!!python/object/apply:os.getcwd []", "\x00", None])
-def test_a_broken_configuration_is_one_line(tmp_path: Path, content: str | None) -> None:
-    path = tmp_path / "config.yaml"
-    if content:
-        path.write_text(content)
-    assert refused(path).startswith(f"{path}: not a configuration (" if content else f"{path}: No such file")

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,34 @@ def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     assert hub.find(tmp_path / "none", str(tmp_path), None, "encoders.text") == hub.Found(tmp_path, str(tmp_path))
     names = [path.name for path in hub.files(tmp_path / "none", str(tmp_path), None, "encoders.text")]
     assert names == ["a.safetensors", "b.json", "spiece.model", "vocab.txt"]
+
+
+@pytest.mark.parametrize("look", [hub.find, hub.files])
+@pytest.mark.parametrize(("revision", "pin", "name"), [("main", None, "revision"), (None, "0" * 64, "sha256")])
+def test_a_folder_has_neither_revision_nor_pin(
+    tmp_path: Path, look: Any, revision: str | None, pin: str | None, name: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        look(tmp_path / "none", str(tmp_path), revision, "encoders.text", pin)
+    assert str(caught.value) == f"encoders.text.{name}: {tmp_path} is a folder; remove {name}"
+
+
+@pytest.mark.parametrize("look", [hub.find, hub.files])
+def test_a_pin_is_that_of_the_weights_on_the_hub(fetched: Path, tmp_path: Path, look: Any) -> None:
+    right = hashlib.sha256(CONTENT["model.safetensors"]).hexdigest()
+    look(tmp_path, "owner/tiny", None, "encoders.text", right)
+    with pytest.raises(UserError) as caught:
+        look(tmp_path, "owner/tiny", None, "encoders.text", "0" * 64)
+    assert str(caught.value) == (
+        f"encoders.text.sha256: not that of the weights of owner/tiny (model.safetensors has {right}); correct it if "
+        "you trust these, or pin another revision"
+    )
+    record = json.loads((fetched / "fetched.json").read_text())
+    record["converted_from"] = {"pytorch_model.bin": {"size": 1, "sha256": "0" * 64}}
+    (fetched / "fetched.json").write_text(json.dumps(record))
+    look(tmp_path, "owner/tiny", None, "encoders.text", "0" * 64)
+    with pytest.raises(UserError, match=r"owner/tiny \(pytorch_model\.bin has 000"):
+        look(tmp_path, "owner/tiny", None, "encoders.text", right)
 
 
 @pytest.mark.parametrize("name", ["hashing", "logmel"])

@@ -103,6 +103,14 @@ def test_other_smallest_faces(min_face: int, face: Any) -> None:
     pair.same([shown(face, 113, -37.73)])  # with 20: of two boxes, one within the other, one is left
 
 
+@pytest.mark.parametrize("side", [20, 47])
+def test_a_picture_no_larger_than_the_smallest_face(side: int) -> None:
+    """Rounding leaves no scale for 47: 12 / 47 * 47 is less than 12."""
+    ((boxes, likely),) = Cascade(47)(torch.full((1, side, 60, 3), 9, dtype=torch.uint8))
+    assert boxes.shape == (0, 4)
+    assert likely.shape == (0,)
+
+
 def test_a_picture_does_not_depend_on_its_batch(pair: Pair, face: Any) -> None:
     one = canvas(200, 300, (0, 50, shown(face, 190)))
     other = canvas(200, 300, (10, 0, shown(face, 140)), (20, 150, shown(face, 140)))
