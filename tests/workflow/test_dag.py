@@ -51,7 +51,7 @@ def test_every_made_file_says_where_its_data_come_from(finished: Project) -> Non
         assert json.loads(path.read_text())["origin"] == "synthetic", path
     for path in results.rglob("*.h5"):
         with h5py.File(path) as file:
-            assert file.attrs["origin"] == "synthetic"
+            assert file.attrs["origin"].decode() == "synthetic"
     assert "synthetic" in (results / "table2.md").read_text()
     for path in results.rglob("record.json"):
         encoders = [store["encoder"] for store in json.loads(path.read_text())["inputs"].values() if "encoder" in store]
