@@ -107,6 +107,7 @@ def test_the_process_has_no_token_and_none_of_the_project(monkeypatch: pytest.Mo
     for name in ("HF_TOKEN", "PYTHONPATH", "HTTPS_PROXY", "SECRET"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("PATH", "/bin")
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)  # set by OpenCV
     with pytest.raises(UserError, match=r"\[('LC_CTYPE', )?'PATH'(, 'TMPDIR')?\] \[\]"):
         convert({tmp_path: tmp_path}, "x")
 

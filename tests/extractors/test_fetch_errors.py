@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,10 @@ def test_what_cannot_be_fetched_is_one_line(
 
 
 def test_an_interrupted_one_is_one_line(server: FakeHub, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.HfApi.hf_hub_download", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("huggingface_hub.HfApi.hf_hub_download", interrupt)
     assert refused(configuration(folder, {"model": "owner/tiny"})).endswith("interrupted; run it again to go on")
 
 
