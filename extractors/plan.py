@@ -172,14 +172,15 @@ def _seconds(root: Path, row: Utterance) -> float:
 
 
 def _film(root: Path, rows: Sequence[Utterance]) -> Film:
-    """Size and rate of the first film that can be opened."""
+    """Size and rate of the first film that can be opened and says its rate; those of IEMOCAP if there is none."""
     import av
 
     for row in rows:
         try:
             with av.open(str(inside(root, row.video))) as container:
                 stream = container.streams.video[0]
-                return Film(stream.width, stream.height, str(stream.average_rate or stream.guessed_rate), row.crop)
+                if rate := stream.average_rate or stream.guessed_rate:
+                    return Film(stream.width, stream.height, str(rate), row.crop)
         except (av.FFmpegError, OSError, ValueError, IndexError):
             continue
     return IEMOCAP.film
