@@ -28,9 +28,7 @@ wildcard_constraints:
 
 rule all:
     input:
-        f"{R}/table1.csv",
-        f"{R}/table2.csv",
-        f"{R}/figures/conditions.png",
+        plan.targets,
 
 
 include: "workflow/rules/corpora.smk"
@@ -38,3 +36,4 @@ include: "workflow/rules/denseface.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/systems.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"

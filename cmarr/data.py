@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cmarr.batch import Batch
+from cmarr.blocks.rows import moved
 from cmarr.settings import Features
 from cmarr.vocabulary import MODALITIES, availability
 from extractors.files import UserError, read_csv
@@ -22,23 +23,26 @@ Statistics = dict[str, tuple[Tensor, Tensor]]
 
 @dataclass
 class Packed:
-    """Ragged sequences of one modality, one after the other."""
+    """Ragged sequences of one modality, one after the other; where they lie is known on the CPU."""
 
     values: Tensor
-    """(sum of lengths, dim) float32"""
+    """(sum of lengths + 1, dim) float32, the last row zeros, on the device"""
     offsets: Tensor
-    """(utterances + 1,) int64"""
+    """(utterances + 1,) int64, on the CPU"""
     absent: Tensor
-    """(utterances,) bool, true where a single frame of zeros stands for a modality that was not found"""
+    """(utterances,) bool, on the CPU, true where a single frame of zeros stands for a modality that was not found"""
+
+    def lengths(self, rows: Tensor) -> Tensor:
+        """Number of frames of the utterances `rows` (batch,), on the CPU."""
+        return self.offsets[rows + 1] - self.offsets[rows]
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Padded sequences (batch, longest, dim), zeros past the end, and their lengths (batch,)."""
-        begins = self.offsets[rows]
-        lengths = self.offsets[rows + 1] - begins
-        steps = torch.arange(int(lengths.max()), device=rows.device)
-        real = steps < lengths[:, None]  # (batch, time)
-        values = self.values[torch.where(real, begins[:, None] + steps, 0)]
-        return torch.where(real[..., None], values, 0.0), lengths
+        """Padded sequences (batch, longest, dim), zeros past the end, and their lengths (batch,), on the device."""
+        lengths = self.lengths(rows)
+        steps = torch.arange(int(lengths.max()))
+        places = torch.where(steps < lengths[:, None], self.offsets[rows][:, None] + steps, len(self.values) - 1)
+        values = self.values.index_select(0, moved(places.flatten(), self.values.device))
+        return values.unflatten(0, places.shape), moved(lengths, self.values.device)
 
 
 @dataclass
@@ -74,9 +78,10 @@ class Dataset:
             mean, deviation = (tensor.to(packed.values.device) for tensor in statistics[modality])
             packed.values.sub_(mean).div_(deviation)
             packed.values[packed.offsets[:-1][packed.absent]] = 0
+            packed.values[-1] = 0
 
     def batch(self, rows: Tensor, available: Tensor | str) -> Batch:
-        """A batch of the utterances `rows` (batch,).
+        """A batch of the utterances `rows` (batch,), which are on the CPU as well as `available`.
 
         `available` is (batch, 3) for training, where all modalities stay in the batch, or a condition such as `vt`:
         then the modalities outside it are not in the batch at all.
@@ -85,13 +90,13 @@ class Dataset:
         if isinstance(available, str):
             flags = availability(available)
             modalities = [modality for modality, flag in zip(MODALITIES, flags, strict=True) if flag]
-            available = torch.tensor(flags, device=rows.device).expand(len(rows), -1)
+            available = torch.tensor(flags).expand(len(rows), -1)
         parts = {modality: self.packed[modality].gather(rows) for modality in modalities}
         return Batch(
             features={modality: values for modality, (values, _) in parts.items()},
             lengths={modality: lengths for modality, (_, lengths) in parts.items()},
             available=available,
-            labels=self.labels[rows],
+            labels=self.labels.index_select(0, moved(rows, self.labels.device)),
         )
 
 
@@ -117,19 +122,18 @@ def load(
             if store.attributes["manifest_sha256"] != manifest_hash:
                 raise UserError(f"{path}: made from another manifest; delete it and run again")
             most = sum(max(1, min(store.length(name), longest[modality])) for name in ids)
-            values = np.zeros((most, store.dim), np.float32)
+            values = np.empty((most + 1, store.dim), np.float32)
             offsets, absent = [0], []
-            for name in ids:
-                frames = store[name]
-                kept = frames.values[frames.valid][: longest[modality]]
+            for frames in store.read(ids):
+                kept = frames.values if frames.valid.all() else frames.values[frames.valid]
+                kept = kept[: longest[modality]]
+                begin, end = offsets[-1], offsets[-1] + max(1, len(kept))
+                values[begin:end] = kept if len(kept) else 0
                 absent.append(not len(kept))
-                offsets.append(offsets[-1] + max(1, len(kept)))
-                values[offsets[-2] : offsets[-2] + len(kept)] = kept
-        packed[modality] = Packed(
-            torch.from_numpy(values[: offsets[-1]]).to(device),
-            torch.tensor(offsets, device=device),
-            torch.tensor(absent, device=device),
-        )
+                offsets.append(end)
+            values[offsets[-1]] = 0
+        tensor = torch.from_numpy(values[: offsets[-1] + 1]).to(device)
+        packed[modality] = Packed(tensor, torch.tensor(offsets), torch.tensor(absent))
     numbers = torch.tensor([classes.index(label) for label in labels], device=device)
     return Dataset(list(ids), numbers, packed, classes)
 

@@ -3,45 +3,54 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from cmarr.choice import Choice
 from cmarr.data import Dataset
-from cmarr.metrics import confusion, uar
 from cmarr.settings import Training
 from cmarr.systems.base import SystemModule
-from cmarr.vocabulary import CONDITIONS, availability
-from extractors.console import progress
+from cmarr.training_state import TrainingState
+from cmarr.vocabulary import CONDITIONS, availability, present
+from extractors.console import counter
 from extractors.files import UserError
 
 LOG = logging.getLogger("cmarr")
 EVALUATION_BATCH = 64
+Seeds = Callable[[str, int], int]
+"""purpose and epoch to a seed"""
 
 
 @dataclass
 class Fit:
-    """Outcome of a training run."""
+    """A training so far."""
 
-    state: dict[str, Tensor]
+    best: dict[str, Tensor] = field(default_factory=dict)
     """weights of the chosen epoch, on the CPU"""
-    best_epoch: int
-    history: list[dict[str, Any]]
-    """one row per epoch: learning rate, mean of each loss part, validation UAR per condition and their mean"""
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """one row per epoch: learning rate, mean of each loss part, and the scores that choose the epoch"""
 
 
 def probabilities(system: SystemModule, data: Dataset, rows: Tensor, condition: str) -> Tensor:
-    """Class probabilities (len(rows), classes) under one condition, with the system in evaluation mode."""
+    """Class probabilities (len(rows), classes) under one condition, on the device, with the system in evaluation mode.
+
+    `rows` are on the CPU. Utterances of like length share a batch, which spares padding; a missing modality has no say.
+    """
     was_training = system.training
     system.eval()
-    with torch.no_grad():
-        parts = [system(data.batch(part, condition)).softmax(dim=1) for part in rows.split(EVALUATION_BATCH)]
+    lengths = torch.stack([data.packed[modality].lengths(rows) for modality in present(condition)]).sum(dim=0)
+    order = lengths.argsort(stable=True)
+    with torch.inference_mode():
+        parts = [
+            system(data.batch(rows[part], condition)).float().softmax(dim=1) for part in order.split(EVALUATION_BATCH)
+        ]
     system.train(was_training)
-    return torch.cat(parts)
+    return torch.cat(parts)[order.argsort().to(data.labels.device)]
 
 
 def rate_factor(step: int, steps: int, settings: Training) -> float:
@@ -61,61 +70,142 @@ def fit(
     system: SystemModule,
     data: Dataset,
     train: Tensor,
-    validation: Tensor,
+    judged: Tensor,
+    choice: Choice,
     settings: Training,
-    generator: torch.Generator,
+    seeds: Seeds,
+    state: TrainingState,
 ) -> Fit:
-    """Train on the rows `train`; keep the epoch with the best validation UAR, averaged over all seven conditions.
+    """Train on the rows `train`; keep the epoch with the best score of the rows `judged`, ties going to the earlier.
 
-    Each training sample draws one of the system's availability patterns, uniformly, whenever it is used. Ties go to
-    the earlier epoch. `generator` (CPU) orders samples and draws patterns; dropout uses torch's global state.
-    UserError when the loss is not finite.
+    With `choice.rows` none, the last epoch is kept and nothing judged. Each training sample draws one of the system's
+    availability patterns, uniformly, whenever it is used, or each batch draws one for all its samples, as
+    `system.patterns_per` says. Every epoch has random streams of its own, from `seeds`, and ends by publishing
+    `state`; with a state at hand, training goes on behind it, on a CPU with the same bits. UserError when the loss is
+    not finite.
     """
     device = data.labels.device
-    patterns = torch.tensor([availability(condition) for condition in system.patterns])
     optimizer = torch.optim.AdamW(
         system.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    steps_per_epoch = sum(1 for begin in range(0, len(train), settings.batch_size) if len(train) - begin > 1)
-    steps = settings.epochs * steps_per_epoch
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, steps, settings))
-    outcome = Fit({}, 0, [])
-    best = -1.0
-    for epoch in progress(range(1, settings.epochs + 1), "training", "epoch"):
-        system.train()
-        sums: dict[str, Tensor] = {}
-        rate = scheduler.get_last_lr()[0]
-        for rows in train[torch.randperm(len(train), generator=generator)].split(settings.batch_size):
-            if len(rows) < 2:  # contrastive losses need two instances
-                continue
-            drawn = patterns[torch.randint(len(patterns), (len(rows),), generator=generator)]
-            parts = system.loss(data.batch(rows.to(device), drawn.to(device)))
-            optimizer.zero_grad(set_to_none=True)
-            parts["total"].backward()
-            torch.nn.utils.clip_grad_norm_(system.parameters(), settings.clip_norm)
-            optimizer.step()
-            scheduler.step()
-            for name, value in parts.items():
-                sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach()
-        means = {name: float(value) / steps_per_epoch for name, value in sums.items()}
-        if not np.isfinite(means["total"]):
-            raise UserError(f"the loss is not finite in epoch {epoch} ({means}); lower training.learning_rate")
-        scores = {condition: _validation_uar(system, data, validation, condition) for condition in CONDITIONS}
-        mean = float(np.mean(list(scores.values())))
-        outcome.history.append(
-            {"epoch": epoch, "learning_rate": rate}
-            | {f"loss_{name}": value for name, value in means.items()}
-            | {f"validation_uar_{name}": value for name, value in scores.items()}
-            | {"validation_uar": mean}
-        )
-        if mean > best:
-            best, outcome.best_epoch = mean, epoch
-            outcome.state = {name: value.detach().cpu().clone() for name, value in system.state_dict().items()}
-    LOG.info("best epoch %d of %d: validation UAR %.2f %%", outcome.best_epoch, settings.epochs, best)
+    outcome = _resume(system, optimizer, state, device)
+    steps_per_epoch = len(_batches(train, settings.batch_size))
+    first = len(outcome.history)
+    with counter("training", "step", settings.epochs * steps_per_epoch, first * steps_per_epoch) as bar:
+        for epoch in range(first + 1, settings.epochs + 1):
+            torch.manual_seed(seeds("dropout", epoch))
+            generator = torch.Generator().manual_seed(seeds("order and patterns", epoch))
+            order = _batches(train[torch.randperm(len(train), generator=generator)], settings.batch_size)
+            rates = [
+                settings.learning_rate * rate_factor(step, settings.epochs * steps_per_epoch, settings)
+                for step in range((epoch - 1) * steps_per_epoch, epoch * steps_per_epoch)
+            ]
+            losses = _run(system, data, order, rates, optimizer, settings, generator, bar)
+            guesses = {
+                condition: probabilities(system, data, judged, condition).argmax(dim=1)
+                for condition in CONDITIONS
+                if choice.rows != "none"
+            }
+            means = _means(losses, data, order, epoch)  # the first wait for the device
+            row = {"epoch": epoch, "learning_rate": rates[0]} | {f"loss_{name}": mean for name, mean in means.items()}
+            if guesses:
+                labels = data.labels.cpu()[judged].numpy()
+                found = {condition: guess.cpu().numpy() for condition, guess in guesses.items()}
+                row |= choice.scores(labels, found, len(data.classes))
+            outcome.history.append(row)
+            if not guesses or outcome.best_epoch == 0 or row[choice.column] > _best(outcome, choice):
+                outcome.best_epoch = epoch
+                outcome.best = {name: value.detach().cpu().clone() for name, value in system.state_dict().items()}
+            _publish(system, optimizer, outcome, state)
+    score = f", {choice.column} {_best(outcome, choice):.2f} %" if choice.rows != "none" else ""
+    LOG.info("epoch %d of %d is kept%s", outcome.best_epoch, settings.epochs, score)
     return outcome
 
 
-def _validation_uar(system: SystemModule, data: Dataset, rows: Tensor, condition: str) -> float:
-    guesses = probabilities(system, data, rows.to(data.labels.device), condition).argmax(dim=1)
-    labels: NDArray[np.int64] = data.labels[rows].cpu().numpy()
-    return uar(confusion(labels, guesses.cpu().numpy(), len(data.classes)))
+def _best(outcome: Fit, choice: Choice) -> float:
+    return float(outcome.history[outcome.best_epoch - 1][choice.column])
+
+
+def _batches(rows: Tensor, size: int) -> list[Tensor]:
+    """`rows` in batches; a last one of a single row is left out, since contrastive losses need two instances."""
+    return [batch for batch in rows.split(size) if len(batch) > 1]
+
+
+def _run(
+    system: SystemModule,
+    data: Dataset,
+    order: list[Tensor],
+    rates: list[float],
+    optimizer: torch.optim.Optimizer,
+    settings: Training,
+    generator: torch.Generator,
+    bar: Any,
+) -> dict[str, Tensor]:
+    """One epoch of optimiser steps; each loss part per step, (steps,), still on the device."""
+    system.train()
+    device = data.labels.device
+    patterns = torch.tensor([availability(condition) for condition in system.patterns])
+    parameters = list(system.parameters())
+    log: dict[str, list[Tensor]] = {}
+    for rows, rate in zip(order, rates, strict=True):
+        draws = len(rows) if system.patterns_per == "sample" else 1
+        drawn = patterns[torch.randint(len(patterns), (draws,), generator=generator)].expand(len(rows), -1)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            parts = system.loss(data.batch(rows, drawn))
+        for name, value in parts.items():
+            log.setdefault(name, []).append(value.detach().float().clone())
+        optimizer.zero_grad(set_to_none=True)
+        parts["total"].backward()
+        torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        bar.update()
+    return {name: torch.stack(values) for name, values in log.items()}
+
+
+def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], epoch: int) -> dict[str, float]:
+    """Mean of each part over the epoch; UserError that names step, parts and utterances where one is not finite."""
+    table = torch.stack(list(losses.values())).cpu()  # (parts, steps)
+    bad = (~table.isfinite().all(dim=0)).nonzero()
+    if len(bad):
+        step = int(bad[0])
+        parts = ", ".join(f"{name} {value:.4g}" for name, value in zip(losses, table[:, step].tolist(), strict=True))
+        names = " ".join(data.ids[row] for row in order[step].tolist())
+        raise UserError(
+            f"the loss is not finite in epoch {epoch}, step {step + 1} ({parts}); lower training.learning_rate, or "
+            f"look at the features of its utterances with `python -m extractors show`: {names}"
+        )
+    return dict(zip(losses, table.mean(dim=1).tolist(), strict=True))
+
+
+def _publish(system: SystemModule, optimizer: torch.optim.Optimizer, outcome: Fit, state: TrainingState) -> None:
+    tensors = {f"system.{name}": value for name, value in system.state_dict().items()}
+    for number, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": value for key, value in values.items()}
+    if outcome.best_epoch < len(outcome.history):
+        tensors |= {f"best.{name}": value for name, value in outcome.best.items()}
+    plain = {name: value.detach().cpu().clone() for name, value in tensors.items()}  # shared weights are written twice
+    state.save(plain, {"best_epoch": outcome.best_epoch, "history": outcome.history})
+
+
+def _resume(system: SystemModule, optimizer: torch.optim.Optimizer, state: TrainingState, device: torch.device) -> Fit:
+    """The training so far, with system and optimiser as they were; an empty one without a state."""
+    found = state.load(device)
+    if found is None:
+        return Fit()
+    tensors, content = found
+    system.load_state_dict(_part(tensors, "system."))
+    values: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _part(tensors, "optimizer.").items():
+        number, key = name.split(".")
+        values.setdefault(int(number), {})[key] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": values})
+    best = _part(tensors, "best.") or _part(tensors, "system.")
+    history = content["history"]
+    LOG.info("going on behind epoch %d", len(history))
+    return Fit({name: value.cpu().clone() for name, value in best.items()}, content["best_epoch"], history)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""WAR and UAR, in percent, and means with intervals over folds."""
+"""WAR, UAR and macro-F1, in percent, and the interval of a mean over folds."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def uar(counts: NDArray[np.int64]) -> float:
     totals = counts.sum(axis=1)
     present = totals > 0
     return float(100 * (counts.diagonal()[present] / totals[present]).mean())
+
+
+def macro_f1(counts: NDArray[np.int64]) -> float:
+    """Mean F1 in percent of the classes that occur among the labels; 0 for one that is never predicted."""
+    totals = counts.sum(axis=1)
+    present = totals > 0
+    return float(100 * (2 * counts.diagonal() / np.maximum(totals + counts.sum(axis=0), 1))[present].mean())
 
 
 def interval(values: NDArray[np.float64]) -> float:

@@ -14,6 +14,7 @@ from cmarr.config import Systems
 from cmarr.data import Statistics
 from cmarr.systems import build
 from cmarr.systems.base import SystemModule
+from cmarr.variants import base
 from extractors.files import UserError, publish
 
 PREFIX = "system."
@@ -36,8 +37,9 @@ def restore(path: Path, record: dict[str, Any], device: torch.device) -> tuple[S
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: not a readable model ({error}); delete it and run again") from error
-    settings = Systems.model_validate({record["system"]: record["settings"]}).chosen()[record["system"]]
-    system = build(record["system"], settings, record["dims"], len(record["classes"]))
+    module = base(record["system"])
+    settings = Systems.model_validate({module: record["settings"]}).chosen()[module]
+    system = build(module, settings, record["dims"], len(record["classes"]))
     system.load_state_dict(
         {name.removeprefix(PREFIX): value for name, value in tensors.items() if name.startswith(PREFIX)}
     )

@@ -10,9 +10,9 @@ import torch
 from extractors import device
 
 
-def start_torch(args: argparse.Namespace) -> torch.device:
+def start_torch(args: argparse.Namespace, precision: str = "fp32") -> torch.device:
     """The device of the job (`extractors.device`); an operation without a deterministic algorithm is an error."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
     # Same effect as use_deterministic_algorithms(True), which would import the compiler: 3 s more per job.
     torch.set_deterministic_debug_mode("error")
-    return device.start(args)
+    return device.start(args, precision)

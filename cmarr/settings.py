@@ -33,6 +33,9 @@ class Training(Settings):
     warm_up: float = Field(0.1, ge=0, lt=1, description="share of all steps with a rising rate; then linear decay to 0")
     weight_decay: float = Field(0.01, ge=0, description="decoupled, of AdamW")
     clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="of training; flows and distances stay in float32 under `bf16`, predictions are always fp32"
+    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,10 @@ PRESETS = {
 """`paper` has the values of MAP's and DiCMoR's code, `lite` is for a CPU, `tiny` for the demo and tests."""
 
 
+FlowKind = Literal["reversed", "dicmor_literal", "glow"]
+"""of `blocks.flow.Flow`"""
+
+
 class System(Settings):
     """What every system has."""
 
@@ -74,6 +81,16 @@ class Sized(System):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="in the attention blocks")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="before the classifier's last layer")
+    kernel: int = Field(5, ge=1, description="steps that the convolution to X_n spans; odd")
+    third_block: Literal["none", "sv"] = Field(
+        "none", description="`sv` adds a block in which speech attends to video; the rest of the fusion gets 3 d wide"
+    )
+    query: Literal["text", "first_available"] = Field(
+        "text",
+        description="`first_available`: text, speech and video play these parts in the fusion in the order available "
+        "ones first, sample by sample, so that no recovered modality asks",
+    )
+    fusion_pooling: Literal["mean", "last"] = Field("mean", description="step over time before the classifier")
 
     def sizes(self) -> Sizes:
         """The preset of `size`, with every size that is set here in its place."""
@@ -91,6 +108,8 @@ class Sized(System):
             raise ValueError(
                 f"umc_width {sizes.umc_width} must be a multiple of umc_heads {sizes.umc_heads}, which are even"
             )
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel {self.kernel} must be odd")
         return self
 
 
@@ -102,33 +121,91 @@ class CmArr(Sized):
     flow_steps: int | None = Field(None, ge=1, description="coupling steps of each flow")
     flow_hidden: int | None = Field(None, ge=1, description="hidden width inside a coupling step")
     rcab_blocks: int | None = Field(None, ge=1, description="residual channel attention blocks of each reconstruction")
+    rcab_widening: int = Field(2, ge=1, description="width of the residual channel attention blocks, in multiples of d")
+    rcab_reduction: int = Field(16, ge=1, description="channels per hidden unit of the channel attention")
+    umc_dropout: float = Field(0.1, ge=0, lt=1, description="in the uncertainty components")
+    log_sigma_limit: float | None = Field(
+        5.0, gt=0, description="log sigma is clamped to plus and minus this; null: not at all, like MAP"
+    )
+    instance: Literal["mean", "first"] = Field(
+        "mean", description="an utterance's Gaussian: mean over its frames' Gaussians, or that of its first frame"
+    )
+    sigma: Literal["deviation", "variance"] = Field("deviation", description="Sigma of the distance D_2W")
+    distance_scale: float | None = Field(None, lt=0, description="a of eq. 5; null: -1/200 x 768 / umc_width")
+    distance_shift: float = Field(4.0, description="b of eq. 5; it cancels")
+    tau_start: float = Field(0.07, gt=0, description="temperature of L_udcl at the start")
+    tau_least: float = Field(0.01, gt=0, description="least temperature")
+    tau_most: float = Field(1.0, gt=0, description="greatest temperature")
+    tau_learned: bool = Field(True, description="whether the temperature is learned")
     alpha: float = Field(1.0, ge=0, description="weight of the distribution contrast L_udcl; 0 switches it off")
-    beta: float = Field(
-        0.1, ge=0, description="weight of the supervised contrast L_spcl; section 4.5 of the paper says 0.5"
+    udcl_on: Literal["all", "available"] = Field(
+        "all", description="utterances in L_udcl: all, or for each pair of modalities those that have both available"
     )
-    lambda_rec: float = Field(10.0, ge=0, description="weight of the reconstruction loss L_rec")
-    flow: Literal["reversed", "dicmor_literal"] = Field(
-        "reversed", description="`dicmor_literal` leaves the first half of the channels as they are, like DiCMoR's code"
-    )
+    udcl_pairs: Literal["mean", "sum"] = Field("mean", description="L_udcl over the three pairs of modalities")
     x_source: Literal["mu", "R"] = Field(
         "mu", description="what X_n is projected from: the means of the uncertainty component, or the features"
     )
-    ablation: Literal["none", "no_udcl", "no_spcl", "no_attention", "point"] = Field(
+    sampling: bool = Field(
+        False, description="training projects X_n from mu + sigma x noise instead of mu; needs `x_source: mu`"
+    )
+    shared_weights: bool = Field(False, description="one uncertainty component and one flow for all modalities")
+    flow: FlowKind = Field(
+        "reversed",
+        description="`dicmor_literal` leaves the first half of the channels as they are, like DiCMoR's code; `glow` "
+        "scales, shifts and mixes the channels before every coupling",
+    )
+    flow_logit_limit: float | None = Field(
+        3.0, gt=0, description="logits of the coupling's scale are clamped to plus and minus this; null: not at all"
+    )
+    flow_nll: float = Field(
+        0.0, ge=0, description="weight of the flows' negative log likelihood, in bits per dimension; DiCMoR: 0.1"
+    )
+    flow_prior: Literal["single", "class"] = Field(
+        "single", description="density of latents in it: one standard normal, or a learned normal per class"
+    )
+    inverse_gradient: bool = Field(True, description="false: recovered X_n pass no gradient back to flows and latents")
+    lambda_rec: float = Field(10.0, ge=0, description="weight of the reconstruction loss L_rec")
+    target_gradient: bool = Field(False, description="whether the true X_n in L_rec is moved towards its recovery")
+    rec_reduction: Literal["mean", "sum"] = Field(
+        "mean", description="squared errors of one recovery; the mean over recoveries follows"
+    )
+    beta: float = Field(
+        0.1, ge=0, description="weight of the supervised contrast L_spcl; section 4.5 of the paper says 0.5"
+    )
+    spcl_features: Literal["Y", "X"] = Field(
+        "Y", description="points of L_spcl: X_n where available and its recovery elsewhere, or the true X_n of all"
+    )
+    spcl_positives: Literal["all", "cross_modal"] = Field(
+        "all", description="positives of L_spcl: other utterances of the label, in all or only in other modalities"
+    )
+    spcl_tau: float = Field(0.07, gt=0, description="temperature of L_spcl")
+    training_patterns: Literal["missing_and_full", "missing_only"] = Field(
+        "missing_and_full", description="availability drawn in training: six missing patterns, with or without full"
+    )
+    patterns_per: Literal["sample", "batch"] = Field("sample", description="what training draws a pattern for")
+    ablation: Literal["none", "no_udcl", "no_spcl", "no_attention", "no_umc_attention", "point"] = Field(
         "none", description="column of Table 3; `no_udcl` and `no_spcl` override alpha and beta with 0"
     )
-    training_patterns: Literal["missing_and_full", "missing_only"] = Field(
-        "missing_and_full",
-        description="availability drawn per training sample: six missing patterns, with or without full",
-    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.tau_least <= self.tau_start <= self.tau_most:
+            raise ValueError(
+                f"tau_start {self.tau_start} must lie between tau_least {self.tau_least} and tau_most {self.tau_most}"
+            )
+        if self.sampling and (self.x_source == "R" or self.ablation == "point"):
+            raise ValueError("sampling needs `x_source: mu` and a deviation, which `ablation: point` has not")
+        return self
 
     def weights(self) -> dict[str, float]:
-        """Weights of eq. 14 by loss part, after the ablation."""
-        return {
+        """Weights of eq. 14 by loss part, after the ablation; `nll` only if there is such a part."""
+        weights = {
             "cls": 1.0,
             "udcl": 0.0 if self.ablation == "no_udcl" else self.alpha,
             "spcl": 0.0 if self.ablation == "no_spcl" else self.beta,
             "rec": self.lambda_rec,
         }
+        return weights | ({"nll": self.flow_nll} if self.flow_nll else {})
 
 
 class Baseline(Sized):

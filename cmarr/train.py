@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import platform
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 
+from cmarr.choice import Choice
 from cmarr.config import Systems
 from cmarr.data import labels_of, load
 from cmarr.engine import fit
@@ -21,10 +23,12 @@ from cmarr.runtime import start_torch
 from cmarr.seeds import derive
 from cmarr.settings import Features
 from cmarr.systems import build
+from cmarr.training_state import TrainingState
+from cmarr.variants import base
 from cmarr.vocabulary import MODALITIES
 from extractors.device import add_arguments as add_device_arguments
-from extractors.files import read_json, sha256, write_csv, write_json
-from extractors.fingerprint import versions
+from extractors.files import UserError, read_json, sha256, write_csv, write_json
+from extractors.fingerprint import code_fingerprint, versions
 from extractors.store import FeatureStore
 
 LOG = logging.getLogger("cmarr")
@@ -33,8 +37,10 @@ PACKAGES = ("torch", "numpy", "h5py", "safetensors")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", required=True, help="name of the corpus; part of the seed")
-    parser.add_argument("--system", required=True, help="name of the system, a module of cmarr.systems")
-    parser.add_argument("--settings", required=True, help="settings of the system, JSON")
+    parser.add_argument(
+        "--system", required=True, help="name of the system or of a variant of it, such as cm_arr-alpha-0.5"
+    )
+    parser.add_argument("--settings", required=True, help="all settings of the system or variant, JSON")
     parser.add_argument("--features", required=True, help="settings of the inputs, JSON")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--folds", type=Path, required=True)
@@ -47,58 +53,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     begin = time.monotonic()
-    device = start_torch(args)
-    features = Features.model_validate_json(args.features)
-    settings = Systems.model_validate({args.system: json.loads(args.settings)}).chosen()[args.system]
+    module = base(args.system)
+    try:
+        settings = Systems.model_validate({module: json.loads(args.settings)}).chosen()[module]
+        features = Features.model_validate_json(args.features)
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"--system, --settings or --features: {str(error).splitlines()[0]}; see the log of a run"
+        ) from error
+    device = start_torch(args, settings.training.precision)
     plan = read_json(args.folds)
-    fold = plan["folds"][args.fold]
+    fold, choice = plan["folds"][args.fold], Choice(**plan["choice"])
     stores = {modality: args.stores / f"{modality}.h5" for modality in MODALITIES}
 
-    ids = fold["train"] + fold["validation"]
+    ids = fold["train"] + (fold[choice.rows] if choice.rows != "none" else [])
     labels = labels_of(args.manifest, ids)
     data = load(stores, ids, labels, plan["classes"], features, sha256(args.manifest), device)
-    train = torch.arange(len(fold["train"]))
-    validation = torch.arange(len(fold["train"]), len(ids))
+    train, judged = torch.arange(len(fold["train"])), torch.arange(len(fold["train"]), len(ids))
     statistics = data.statistics(train.tolist()) if features.standardize else {}
     if statistics:
         data.standardize(statistics)
 
-    name = (args.corpus, args.system, args.fold, args.seed)
-    torch.manual_seed(derive(*name, "weights and dropout"))
-    system = build(args.system, settings, data.dims, len(data.classes)).to(device)
+    def seeds(purpose: str, epoch: int = 0) -> int:
+        return derive(args.corpus, module, args.fold, args.seed, purpose, epoch)
+
+    torch.manual_seed(seeds("weights"))
+    system = build(module, settings, data.dims, len(data.classes)).to(device)
     LOG.info(
-        "%s on %s, fold %s, seed %d: %d + %d utterances",
+        "%s on %s, fold %s, seed %d: %d utterances, epoch chosen by %s",
         args.system,
         args.corpus,
         args.fold,
         args.seed,
         len(train),
-        len(validation),
+        f"{len(judged)} of the {choice.rows} set" if len(judged) else "being the last",
     )
-    generator = torch.Generator().manual_seed(derive(*name, "order and patterns"))
-    outcome = fit(system, data, train, validation, settings.training, generator)
+    inputs = {str(path): sha256(path) for path in (args.manifest, args.folds)} | _fingerprints(stores)
+    about: dict[str, Any] = {
+        "corpus": args.corpus, "system": args.system, "fold": args.fold, "seed": args.seed,
+        "protocol": plan["protocol"], "choice": choice.rows, "origin": plan["origin"], "encoders": "frozen",
+        "classes": data.classes, "notes": [*_notes(stores), *plan["notes"]],
+        "settings": json.loads(settings.model_dump_json()), "features": json.loads(args.features), "dims": data.dims,
+        "inputs": inputs, "versions": {"python": platform.python_version()} | versions(PACKAGES),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu", "threads": args.threads,
+    }  # fmt: skip
+    code = code_fingerprint("cmarr.train", f"cmarr.systems.{module}")
+    fingerprint = hashlib.sha256(json.dumps([about, code]).encode()).hexdigest()[:16]
+    state = TrainingState(args.out_dir.with_name(f".{args.out_dir.name}.state"), fingerprint)
+    outcome = fit(system, data, train, judged, choice, settings.training, seeds, state)
 
     write_csv(
         args.out_dir / "history.csv",
         [*outcome.history[0], "origin"],
         [row | {"origin": plan["origin"]} for row in outcome.history],
     )
-    record: dict[str, Any] = {
-        "corpus": args.corpus, "system": args.system, "fold": args.fold, "seed": args.seed,
-        "protocol": plan["protocol"], "origin": plan["origin"], "encoders": "frozen", "classes": data.classes,
-        "notes": _notes(stores), "settings": json.loads(settings.model_dump_json()),
-        "features": json.loads(args.features), "dims": data.dims,
+    record = about | {
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
         "best_epoch": outcome.best_epoch,
-        "validation_uar": outcome.history[outcome.best_epoch - 1]["validation_uar"],
-        "inputs": {str(path): sha256(path) for path in (args.manifest, args.folds)} | _fingerprints(stores),
-        "versions": {"python": platform.python_version()} | versions(PACKAGES),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu", "threads": args.threads,
+        "scores": {key: value for key, value in outcome.history[outcome.best_epoch - 1].items() if "_" in key},
         "seconds": round(time.monotonic() - begin, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-    }  # fmt: skip
+    }
     write_json(args.out_dir / "record.json", record)
-    save(args.out_dir / "model.safetensors", outcome.state, statistics, plan["origin"])
+    save(args.out_dir / "model.safetensors", outcome.best, statistics, plan["origin"])
+    state.remove()
 
 
 def _fingerprints(stores: dict[str, Path]) -> dict[str, dict[str, str]]:

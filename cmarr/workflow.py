@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cmarr.config import Config, check_roots, parse
-from cmarr.vocabulary import CONDITIONS, MODALITIES, present
+from cmarr.config import Config, check_roots, parse, run_name, settings_of
+from cmarr.variants import PART, base, variant
+from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors import hub
 from extractors.corpora import load
 from extractors.files import UserError
 from extractors.fingerprint import code_fingerprint
 from extractors.settings import AnyCorpus, Settings
+
+FULL_MODEL, SWEPT = "cm_arr", ("alpha", "lambda_rec", "beta")
+NEEDED = {"table2": (), "table3": ("baseline", FULL_MODEL), "fig4": (FULL_MODEL,), "fig5": (FULL_MODEL,)}
+"""studies, and the systems without which there is none"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Plan:
         self.results = self.config.results
         self.corpora = list(self.config.corpora)
         self.systems = list(self.config.systems.chosen())
+        self.columns = self._names([*self.systems, *self.config.variants])
+        self.conditions, self.full_model = CONDITIONS, FULL_MODEL
         self._config_file = config_file
         self.gpus = int(any(Path("/dev").glob("nvidia[0-9]*")))
         # Jobs find this interpreter and these packages whether or not an environment is activated.
@@ -56,8 +63,20 @@ class Plan:
             stop(problem)
 
     def sessions(self, corpus: str) -> list[str]:
-        """Sessions of a corpus; one fold each."""
+        """Sessions of a corpus."""
         return self._facts[corpus].sessions
+
+    def folds(self, corpus: str) -> list[str]:
+        """Names of the folds of a corpus: its sessions, or for folds by speaker numbers, two a session."""
+        sessions = self.sessions(corpus)
+        by_speaker = self.config.protocol.startswith("mmin")
+        return [str(number + 1) for number in range(2 * len(sessions))] if by_speaker else sessions
+
+    def choice_metric(self, corpus: str) -> str:
+        """What is highest at the chosen epoch: MMIN's scripts take the macro-F1 for MSP-IMPROV."""
+        if not self.config.protocol.startswith("mmin"):
+            return "mean_uar"
+        return "pooled_macro_f1" if self.config.corpora[corpus].type == "msp_improv" else "pooled_uar"
 
     def classes(self, corpus: str) -> list[str]:
         """Labels of a corpus, in the order of a system's outputs."""
@@ -97,9 +116,12 @@ class Plan:
         except UserError as problem:
             stop(problem)
 
-    def system(self, system: str) -> str:
-        """Settings of a system as JSON."""
-        return as_json(self.config.systems.chosen()[system])
+    def system(self, name: str) -> str:
+        """Settings of a system or a variant of one, as JSON; ends the program when there is none of that name."""
+        try:
+            return as_json(settings_of(self.config, name))
+        except UserError as problem:
+            stop(problem)
 
     @property
     def recipe(self) -> str:
@@ -119,30 +141,89 @@ class Plan:
         """Fingerprint of the code behind a job: a change re-runs it."""
         return code_fingerprint(*modules)
 
-    def stores(self, corpus: str, condition: str = "svt") -> list[str]:
-        """Feature stores of the modalities available under a condition."""
-        return [f"{self.results}/features/{corpus}/{modality}.h5" for modality in present(condition)]
+    def system_code(self, module: str, name: str) -> str:
+        """Fingerprint of the code of a verb that runs a system or a variant of one."""
+        return self.code(module, f"cmarr.systems.{base(name)}")
 
-    @property
-    def runs(self) -> list[str]:
-        """<corpus>/<system>/fold<k>/seed<s> of every training run."""
+    def stores(self, corpus: str) -> list[str]:
+        """Feature stores of a corpus."""
+        return [f"{self.results}/features/{corpus}/{modality}.h5" for modality in MODALITIES]
+
+    def study(self, name: str) -> list[str]:
+        """<corpus>/<system>/fold<k>/seed<s> of every run of a study; ends the program if a system is missing for it.
+
+        Runs with the same settings are one run, whatever the study.
+        """
+        if missing := self._missing(name):
+            line = f"{name} needs {missing[0]}: add `{missing[0]}: {{}}` under `systems` in {self._config_file}"
+            stop(UserError(line))
+        if name == "table2":
+            return [run for corpus in self.corpora for run in self.runs(corpus, self.columns)]
+        chosen, corpus, first = self.config.studies, self.study_corpus, self.config.seeds[:1]
+        if name == "table3":
+            return self.runs(corpus, self._names(["baseline", *chosen.ablations, FULL_MODEL]))
+        if name == "fig4":
+            swept = [variant(FULL_MODEL, {key: value}) for key in SWEPT for value in getattr(chosen, key)]
+            return self.runs(corpus, self._names([*swept, FULL_MODEL]), first, self._known("sweep_folds"))
+        without = variant(FULL_MODEL, {"alpha": 0, "beta": 0})
+        return self.runs(corpus, [run_name(self.config, without), FULL_MODEL], first, self._known("tsne_fold"))
+
+    def runs(
+        self, corpus: str, names: Iterable[str], seeds: Iterable[int] | None = None, folds: Iterable[str] | None = None
+    ) -> list[str]:
+        """<corpus>/<system>/fold<k>/seed<s> of systems or variants on a corpus, with all folds and seeds if absent."""
         return [
-            f"{corpus}/{system}/fold{fold}/seed{seed}"
-            for corpus in self.corpora
-            for system in self.systems
-            for fold in self.sessions(corpus)
-            for seed in self.config.seeds
+            f"{corpus}/{name}/fold{fold}/seed{seed}"
+            for name in names
+            for fold in folds or self.folds(corpus)
+            for seed in seeds or self.config.seeds
         ]
 
-    @property
-    def predictions(self) -> list[str]:
-        """Every prediction file."""
-        return [f"{self.results}/predictions/{run}/{condition}.csv" for run in self.runs for condition in CONDITIONS]
+    def files(self, folder: str, runs: Iterable[str], *names: str) -> list[str]:
+        """Files of runs below a folder of the results."""
+        return [f"{self.results}/{folder}/{run}{name}" for run in runs for name in names]
 
     @property
-    def records(self) -> list[str]:
-        """record.json of every training run."""
-        return [f"{self.results}/models/{run}/record.json" for run in self.runs]
+    def study_corpus(self) -> str:
+        """The corpus of Table 3, Fig. 4 and Fig. 5."""
+        return self.config.studies.corpus or self.corpora[0]
+
+    @property
+    def sweep_defaults(self) -> list[str]:
+        """<key>=<configured value> of the settings that Fig. 4 changes."""
+        return [f"{key}={getattr(self.config.systems.cm_arr, key)}" for key in SWEPT]
+
+    @property
+    def targets(self) -> list[str]:
+        """Every table and figure that the configured systems allow."""
+        made = [f"{name}.csv" for name in ("table1", "table2", "recall", "missing_rate")]
+        made += [f"{name}.csv" for name in ("table3", "fig4", "fig5") if not self._missing(name)]
+        made += ["figures/conditions.png"]
+        made += [
+            f"figures/{kind}/{corpus}/{name}.png"
+            for kind in ("learning", "confusion")
+            for corpus in self.corpora
+            for name in self.columns
+        ]
+        return [f"{self.results}/{path}" for path in made]
+
+    def _missing(self, study: str) -> list[str]:
+        return [system for system in NEEDED[study] if system not in self.systems]
+
+    def _names(self, names: Iterable[str]) -> list[str]:
+        """Systems and variants as their runs are named, each once."""
+        return list(dict.fromkeys(run_name(self.config, name) for name in names))
+
+    def _known(self, key: str) -> list[str]:
+        """Folds of a study, by the key they are configured with; ends the program if there is no such fold."""
+        chosen, known = getattr(self.config.studies, key), self.folds(self.study_corpus)
+        if chosen is None:
+            return known[-1:] if key == "tsne_fold" else known
+        folds = [chosen] if isinstance(chosen, str) else list(chosen)
+        if not set(folds) <= set(known):
+            there = ", ".join(known)
+            stop(UserError(f"studies.{key} in {self._config_file}: {self.study_corpus} has no such fold; name {there}"))
+        return folds
 
     @property
     def constraints(self) -> dict[str, str]:
@@ -154,9 +235,9 @@ class Plan:
             "session": "[A-Za-z0-9_]+",
             "fold": "[A-Za-z0-9_]+",
             "seed": r"\d+",
-            "system": "|".join(self.systems),
-            "condition": "|".join(CONDITIONS),
+            "system": f"({'|'.join(self.systems)})({PART})*",
             "protocol": self.config.protocol,
+            "study": "table2|table3|fig4",
         }
 
 

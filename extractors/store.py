@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ from extractors.files import UserError, publish
 FORMAT = 2
 LIBVER = ("v110", "v110")  # the first HDF5 version whose object headers carry checksums
 DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError)  # what h5py makes of a damaged file
+FRAMES_A_READ = 8192
 DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 Attributes = Mapping[str, str | int | float]
 
@@ -171,15 +172,32 @@ class FeatureStore:
 
     def __getitem__(self, name: str) -> Frames:
         """Features of one utterance in float32; UserError when they do not match their checksum."""
-        row = self._row(name)
-        span = slice(self.offsets[row], self.offsets[row + 1])
-        try:
-            values, valid = self._values[span], self._valid[span]
-        except DAMAGE as error:
-            raise UserError(f"{self.path}: damaged at {name} ({error}); delete the file and run again") from error
-        if checksum(values, valid) != self._checksums[row]:
-            raise UserError(f"{self.path}: damaged at {name} (checksum differs); delete the file and run again")
-        return Frames(values.astype(np.float32, copy=False), valid)
+        return next(self.read([name]))
+
+    def read(self, names: Sequence[str]) -> Iterator[Frames]:
+        """Features of several utterances, as by `store[name]`; neighbours in the file are read together."""
+        rows = [self._row(name) for name in names]
+        for first, last in self._neighbours(rows):
+            begin, end = self.offsets[rows[first]], self.offsets[rows[last] + 1]
+            try:
+                values, valid = self._values[begin:end], self._valid[begin:end]
+            except DAMAGE as error:
+                where = names[first] if first == last else f"{names[first]} to {names[last]}"
+                raise UserError(f"{self.path}: damaged at {where} ({error}); delete the file and run again") from error
+            for name, row in zip(names[first : last + 1], rows[first : last + 1], strict=True):
+                span = slice(self.offsets[row] - begin, self.offsets[row + 1] - begin)
+                if checksum(values[span], valid[span]) != self._checksums[row]:
+                    raise UserError(f"{self.path}: damaged at {name} (checksum differs); delete the file and run again")
+                yield Frames(values[span].astype(np.float32, copy=False), valid[span])
+
+    def _neighbours(self, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """First and last place of each stretch of `rows` that lie one after the other and fill one read."""
+        first = 0
+        for place in range(1, len(rows) + 1):
+            apart = place == len(rows) or rows[place] != rows[place - 1] + 1
+            if apart or self.offsets[rows[place] + 1] - self.offsets[rows[first]] > FRAMES_A_READ:
+                yield first, place - 1
+                first = place
 
     def _row(self, name: str) -> int:
         try:

@@ -8,44 +8,67 @@ import torch
 from torch import Tensor, nn
 
 from cmarr.blocks.attention import AttentionBlock
-from cmarr.settings import Sizes
+from cmarr.blocks.rows import moved
+from cmarr.settings import Sized
 from cmarr.vocabulary import MODALITIES
 
 
 class Fusion(nn.Module):
-    """Text attends to video and to speech; both results side by side go through self-attention.
+    """Text attends to video and to speech; the results side by side go through self-attention.
 
-    The text speaks of three cross-modal blocks, the equations have two, and the equations count. Text asks always, also
-    when it was recovered. Pooling and head are ours: mean over time, two layers (docs/cm-arr.md, points 21 to 23).
+    The text speaks of three cross-modal blocks, the equations have two, and the equations count; `third_block: sv` adds
+    speech attending to video. Pooling and head are ours (docs/cm-arr.md, points 21 to 23).
     """
 
-    def __init__(self, sizes: Sizes, dropout: float, head_dropout: float, classes: int) -> None:
+    def __init__(self, settings: Sized, classes: int) -> None:
         super().__init__()
-        heads, time_steps = sizes.attention_heads, sizes.time_steps
-        self.to_video = AttentionBlock(sizes.width, heads, time_steps, dropout)
-        self.to_speech = AttentionBlock(sizes.width, heads, time_steps, dropout)
-        self.to_itself = AttentionBlock(2 * sizes.width, heads, time_steps, dropout)
-        self.head = _head(2 * sizes.width, head_dropout, classes)
+        sizes = settings.sizes()
+        self.first_available = settings.query == "first_available"
+        self.last = settings.fusion_pooling == "last"
 
-    def forward(self, x: Mapping[str, Tensor]) -> Tensor:
-        """Logits (batch, classes) of all three modalities, each (batch, width, time_steps)."""
-        text, speech, video = (x[modality].transpose(1, 2) for modality in MODALITIES)
-        joined = torch.cat([self.to_video(text, video), self.to_speech(text, speech)], dim=2)
-        logits: Tensor = self.head(self.to_itself(joined, joined).mean(1))
+        def block(width: int) -> AttentionBlock:
+            return AttentionBlock(width, sizes.attention_heads, sizes.time_steps, settings.dropout)
+
+        self.to_video, self.to_speech = block(sizes.width), block(sizes.width)
+        self.speech_to_video = block(sizes.width) if settings.third_block == "sv" else None
+        width = sizes.width * (2 if self.speech_to_video is None else 3)
+        self.to_itself = block(width)
+        self.head = _head(width, settings.head_dropout, classes)
+
+    def forward(self, x: Mapping[str, Tensor], available: Tensor) -> Tensor:
+        """Logits (batch, classes) of all three modalities, each (batch, width, time_steps).
+
+        `available` (batch, 3) on the CPU says who asks: text, or with `query: first_available` the first real modality.
+        """
+        inputs = [x[modality].transpose(1, 2) for modality in MODALITIES]
+        text, speech, video = _available_first(inputs, available) if self.first_available else inputs
+        results = [self.to_video(text, video), self.to_speech(text, speech)]
+        if self.speech_to_video is not None:
+            results.append(self.speech_to_video(speech, video))
+        joined = torch.cat(results, dim=2)
+        mixed = self.to_itself(joined, joined)
+        logits: Tensor = self.head(mixed[:, -1] if self.last else mixed.mean(1))
         return logits
 
 
 class MeanFusion(nn.Module):
     """Means over time side by side, without attention (ablation `no_attention`)."""
 
-    def __init__(self, width: int, head_dropout: float, classes: int) -> None:
+    def __init__(self, settings: Sized, classes: int) -> None:
         super().__init__()
-        self.head = _head(len(MODALITIES) * width, head_dropout, classes)
+        self.head = _head(len(MODALITIES) * settings.sizes().width, settings.head_dropout, classes)
 
-    def forward(self, x: Mapping[str, Tensor]) -> Tensor:
-        """Logits (batch, classes) of all three modalities, each (batch, width, time_steps)."""
+    def forward(self, x: Mapping[str, Tensor], available: Tensor) -> Tensor:
+        """Logits (batch, classes) of all three modalities, each (batch, width, time_steps); nobody asks."""
         logits: Tensor = self.head(torch.cat([x[modality].mean(2) for modality in MODALITIES], dim=1))
         return logits
+
+
+def _available_first(inputs: list[Tensor], available: Tensor) -> tuple[Tensor, ...]:
+    """The inputs (batch, ...) in another order, sample by sample: available ones first, otherwise as they were."""
+    order = moved((~available).int().argsort(dim=1, stable=True), inputs[0].device)
+    stacked = torch.stack(inputs, dim=1)
+    return stacked[torch.arange(len(order), device=order.device)[:, None], order].unbind(1)
 
 
 def _head(width: int, dropout: float, classes: int) -> nn.Sequential:

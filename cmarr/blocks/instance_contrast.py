@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmarr.blocks.wasserstein import squared_wasserstein
-
-TAU_START, TAU_LEAST, TAU_MOST = 0.07, 0.01, 1.0
+from cmarr.settings import CmArr
 
 
 def info_nce(similarity: Tensor) -> Tensor:
@@ -18,34 +17,38 @@ def info_nce(similarity: Tensor) -> Tensor:
 
 
 class Temperature(nn.Module):
-    """A learnable temperature from 0.07, kept in [0.01, 1].
+    """A temperature, learnable or fixed, kept in its range.
 
     Outside the range the clamped value counts but the gradient still passes, so that the parameter can come back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: CmArr) -> None:
         super().__init__()
-        self.tau = nn.Parameter(torch.tensor(TAU_START))
+        self.least, self.most = settings.tau_least, settings.tau_most
+        self.tau = nn.Parameter(torch.tensor(settings.tau_start), requires_grad=settings.tau_learned)
 
     def forward(self) -> Tensor:
-        return self.tau + (self.tau.clamp(TAU_LEAST, TAU_MOST) - self.tau).detach()
+        return self.tau + (self.tau.clamp(self.least, self.most) - self.tau).detach()
 
 
 class DistributionContrast(nn.Module):
     """InfoNCE with S = (a D_2W + b) / tau (eq. 5).
 
     a = -1/200 at MAP's width 768, scaled to keep a D_2W comparable at other widths; b = 4 cancels in the softmax. Both
-    are fixed, as in MAP's code (objectives.py).
+    are fixed, as in MAP's code (objectives.py). With `sigma: variance` the squared deviations take their place in D_2W.
     """
 
-    def __init__(self, width: int, shift: float = 4.0) -> None:
+    def __init__(self, settings: CmArr) -> None:
         super().__init__()
-        self.scale = -768 / width / 200
-        self.shift = shift
-        self.temperature = Temperature()
+        self.scale = settings.distance_scale or -768 / settings.sizes().umc_width / 200
+        self.shift = settings.distance_shift
+        self.variance = settings.sigma == "variance"
+        self.temperature = Temperature(settings)
 
     def forward(self, one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> Tensor:
         """Scalar for the instances (mean, deviation) of two modalities, each (batch, width)."""
+        if self.variance:
+            one, other = (one[0], one[1].float().square()), (other[0], other[1].float().square())
         distance = squared_wasserstein(*one, *other)
         return info_nce((self.scale * distance + self.shift) / self.temperature())
 
@@ -53,11 +56,12 @@ class DistributionContrast(nn.Module):
 class PointContrast(nn.Module):
     """InfoNCE with S = cosine(mean, mean) / tau, for the ablation `point` (Table 3)."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: CmArr) -> None:
         super().__init__()
-        self.temperature = Temperature()
+        self.temperature = Temperature(settings)
 
     def forward(self, one: tuple[Tensor], other: tuple[Tensor]) -> Tensor:
         """Scalar for the instances (mean,) of two modalities, each (batch, width)."""
-        cosine = functional.normalize(one[0], dim=1) @ functional.normalize(other[0], dim=1).T
+        with torch.autocast(one[0].device.type, enabled=False):
+            cosine = functional.normalize(one[0].float(), dim=1) @ functional.normalize(other[0].float(), dim=1).T
         return info_nce(cosine / self.temperature())

@@ -5,17 +5,16 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cmarr.blocks.resample import resample
-
-KERNEL = 5
+from cmarr.settings import Sized
 
 
 class Projection(nn.Module):
     """X_n: the real frames resampled, then a convolution over time without bias (docs/cm-arr.md, points 6 and 10)."""
 
-    def __init__(self, dim: int, width: int, time_steps: int) -> None:
+    def __init__(self, dim: int, settings: Sized) -> None:
         super().__init__()
-        self.time_steps = time_steps
-        self.convolution = nn.Conv1d(dim, width, KERNEL, padding="same", bias=False)
+        self.time_steps = settings.sizes().time_steps
+        self.convolution = nn.Conv1d(dim, settings.sizes().width, settings.kernel, padding="same", bias=False)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """(batch, width, time_steps) from `frames` (batch, time, dim) and their true `lengths` (batch,)."""

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-REDUCTION = 16
-
 
 class ChannelAttention(nn.Module):
     """(batch, channels, time) scaled per channel by a gate computed from the mean over time."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
-        squeezed = max(1, channels // REDUCTION)
+        squeezed = max(1, channels // reduction)
         self.gate = nn.Sequential(
             nn.Conv1d(channels, squeezed, 1),
             nn.ReLU(),
@@ -31,13 +29,13 @@ class ChannelAttention(nn.Module):
 class Rcab(nn.Module):
     """Two convolutions and channel attention around a skip, (batch, channels, time)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv1d(channels, channels, 3, padding=1),
             nn.ReLU(),
             nn.Conv1d(channels, channels, 3, padding=1),
-            ChannelAttention(channels),
+            ChannelAttention(channels, reduction),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,17 +46,17 @@ class Rcab(nn.Module):
 class ResidualGroup(nn.Module):
     """Blocks and a last convolution around a long skip, (batch, channels, time)."""
 
-    def __init__(self, channels: int, blocks: int) -> None:
+    def __init__(self, channels: int, blocks: int, reduction: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(*(Rcab(channels) for _ in range(blocks)), nn.Conv1d(channels, channels, 3, padding=1))
+        rcabs = [Rcab(channels, reduction) for _ in range(blocks)]
+        self.body = nn.Sequential(*rcabs, nn.Conv1d(channels, channels, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.body(x)
         return out
 
 
-def reconstruction(width: int, blocks: int) -> nn.Sequential:
-    """Module from (batch, width, time) to the same shape: widened to 2 width, one residual group, narrowed again."""
-    return nn.Sequential(
-        nn.Conv1d(width, 2 * width, 1), ResidualGroup(2 * width, blocks), nn.Conv1d(2 * width, width, 1)
-    )
+def reconstruction(width: int, blocks: int, reduction: int = 16, widening: int = 2) -> nn.Sequential:
+    """Module from (batch, width, time) to the same shape: widened so many times, one residual group, narrowed again."""
+    wide = widening * width
+    return nn.Sequential(nn.Conv1d(width, wide, 1), ResidualGroup(wide, blocks, reduction), nn.Conv1d(wide, width, 1))

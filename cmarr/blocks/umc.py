@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LOG_SIGMA_LIMIT = 5.0
+from cmarr.settings import CmArr
 
 
 class Umc(nn.Module):
@@ -14,20 +14,23 @@ class Umc(nn.Module):
 
     h = LN1(GELU(W_f x + b_f)); O = MHSA(h) without output projection, first half of the channels for the mean, second
     half for the deviation. m = x + W_mu O_mu; mean = m + MLP(LN2(m)). q = W_sigma O_sigma; log sigma = q + MLP(LN3(q)).
-    Deviations from MAP: padded frames are masked as keys, log sigma is clamped to [-5, 5]. `deviation=False` drops the
-    sigma branch (ablation `point`).
+    Deviations from MAP: padded frames are masked as keys, log sigma is clamped. The ablation `point` drops the sigma
+    branch; `no_umc_attention` takes the values in place of MHSA(h), so each frame sees itself only.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float = 0.1, deviation: bool = True) -> None:
+    def __init__(self, settings: CmArr) -> None:
         super().__init__()
-        self.heads = heads
+        width, dropout = settings.sizes().umc_width, settings.umc_dropout
+        self.heads = settings.sizes().umc_heads
         self.dropout = dropout
+        self.limit = settings.log_sigma_limit
+        self.attention = settings.ablation != "no_umc_attention"
         self.feature = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.qkv = nn.Linear(width, (3 if self.attention else 1) * width, bias=False)
         self.mean_head = nn.Linear(width // 2, width)
         self.mean_mlp = _mlp(width, dropout)
-        if deviation:
+        if settings.ablation != "point":
             self.deviation_head = nn.Linear(width // 2, width)
             self.deviation_mlp = _mlp(width, dropout)
         self.drop = nn.Dropout(dropout)
@@ -42,7 +45,9 @@ class Umc(nn.Module):
         for_mean, for_deviation = self._attend(x, real).chunk(2, dim=2)
         q = self.drop(self.deviation_head(for_deviation))
         log_sigma: Tensor = q + self.deviation_mlp(q)
-        return self._mean(x, for_mean), log_sigma.clamp(-LOG_SIGMA_LIMIT, LOG_SIGMA_LIMIT).exp()
+        if self.limit is not None:
+            log_sigma = log_sigma.clamp(-self.limit, self.limit)
+        return self._mean(x, for_mean), log_sigma.exp()
 
     def _mean(self, x: Tensor, attended: Tensor) -> Tensor:
         m = x + self.drop(self.mean_head(attended))
@@ -51,6 +56,9 @@ class Umc(nn.Module):
 
     def _attend(self, x: Tensor, real: Tensor) -> Tensor:
         h = self.norm(functional.gelu(self.feature(x)))
+        if not self.attention:
+            values: Tensor = self.qkv(h)
+            return values
         # each (batch, heads, time, width / heads)
         query, key, value = self.qkv(h).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(

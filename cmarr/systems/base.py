@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,9 @@ class SystemModule(nn.Module, ABC):
     """A classifier of utterances that may lack modalities."""
 
     patterns: tuple[str, ...]
-    """conditions (`vocabulary.CONDITIONS`) of which training draws one per sample, uniformly"""
+    """conditions (`vocabulary.CONDITIONS`) of which training draws one, uniformly"""
+    patterns_per: Literal["sample", "batch"] = "sample"
+    """what training draws a pattern for"""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
@@ -37,13 +40,14 @@ def observed(batch: Batch, encoders: nn.ModuleDict, empty: tuple[int, int]) -> d
     Only available rows are ever indexed, so nothing about a missing input, not even NaN, can reach an output.
     """
     x = {}
+    device = next(iter(batch.features.values())).device
     for column, modality in enumerate(MODALITIES):
-        rows = rows_of(batch.available[:, column])
+        rows = rows_of(batch.available[:, column], device)
         if len(rows):
             seen = encoders[modality](batch.features[modality][rows], batch.lengths[modality][rows])
             x[modality] = spread(seen, rows, len(batch.available))
         else:
-            x[modality] = torch.zeros(len(batch.available), *empty, device=batch.available.device)
+            x[modality] = torch.zeros(len(batch.available), *empty, device=device)
     return x
 
 

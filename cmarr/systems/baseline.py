@@ -24,13 +24,13 @@ class BaselineSystem(SystemModule):
     def __init__(self, settings: Baseline, dims: dict[str, int], classes: int) -> None:
         super().__init__()
         sizes = settings.sizes()
-        self.project = nn.ModuleDict({m: Projection(dims[m], sizes.width, sizes.time_steps) for m in MODALITIES})
-        self.fuse = Fusion(sizes, settings.dropout, settings.head_dropout, classes)
+        self.project = nn.ModuleDict({m: Projection(dims[m], settings) for m in MODALITIES})
+        self.fuse = Fusion(settings, classes)
         self.empty = (sizes.width, sizes.time_steps)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (batch, classes)."""
-        logits: Tensor = self.fuse(observed(batch, self.project, self.empty))
+        logits: Tensor = self.fuse(observed(batch, self.project, self.empty), batch.available)
         return logits
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

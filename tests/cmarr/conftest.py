@@ -53,11 +53,11 @@ class Toy:
             "--stores", str(self.folder), "--out-dir", str(out), "--device", "cpu",
         ]  # fmt: skip
 
-    def predict_arguments(self, model: Path, condition: str, out: Path) -> list[str]:
+    def predict_arguments(self, model: Path, out: Path, *conditions: str) -> list[str]:
         return [
             "predict", "--model", str(model / "model.safetensors"), "--manifest", str(self.manifest),
-            "--folds", str(self.folds), "--stores", str(self.folder), "--condition", condition, "--out", str(out),
-            "--device", "cpu",
+            "--folds", str(self.folds), "--stores", str(self.folder), "--out-dir", str(out), "--device", "cpu",
+            *(["--conditions", *conditions] if conditions else []),
         ]  # fmt: skip
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cmarr.config import check_roots, parse
+from cmarr.config import check_roots, parse, run_name, settings_of
+from cmarr.settings import CmArr
 from extractors.files import UserError
 from extractors.settings import Iemocap, MspImprov, Table
 
@@ -57,6 +58,39 @@ def test_the_files_of_the_project_are_valid(name: str) -> None:
         ({"results": "my results"}, "results: "),
         ({"systems": {}}, "no system is chosen"),
         ({"corpora": {"../x": CORPORA["iemocap"]}}, "corpora.../x"),
+        ({"protocol": "mmin"}, "configuration: protocol: Input should be 'clean', 'clean_session', "),
+        (
+            {"variants": ["cm_arr-bta-0.5"]},
+            "variants: cm_arr-bta-0.5: unknown key `bta` under `systems.cm_arr`: did you mean `beta`?",
+        ),
+        (
+            {"variants": ["cm_arr-training.epoch-5"]},
+            "unknown key `epoch` under `systems.cm_arr.training`: did you mean `epochs`?",
+        ),
+        (
+            {"variants": ["cm_arr-beta.x-5"]},
+            "variants: cm_arr-beta.x-5: systems.cm_arr.beta: Input should be a valid n",
+        ),
+        (
+            {"variants": ["cm_arr-beta-much"]},
+            "variants: cm_arr-beta-much: systems.cm_arr.beta: Input should be a valid",
+        ),
+        ({"variants": ["cm_arr-width-63"]}, "variants: cm_arr-width-63: systems.cm_arr: Value error, width 63 must be"),
+        ({"variants": ["cm_arr-beta"]}, "variants: cm_arr-beta: write <system>-<key>-<value>"),
+        ({"variants": ["cm_ar-beta-1"]}, "`cm_ar` is not configured under `systems`; did you mean `cm_arr`?"),
+        (
+            {"systems": {"cm_arr": {}}, "variants": ["baseline-size-lite"]},
+            "variants: baseline-size-lite: `baseline` is not configured under `systems`",
+        ),
+        (
+            {"studies": {"ablations": ["cm_arr-ablation-no_udlc"]}},
+            "studies.ablations: cm_arr-ablation-no_udlc: systems.cm_arr.ablation: Input should be 'none', 'no_udcl'",
+        ),
+        ({"studies": {"ablations": ["baseline-size-lite"]}}, "baseline-size-lite is no variant of cm_arr"),
+        ({"studies": {"corpus": "iemocp"}}, "no corpus is called `iemocp`; did you mean `iemocap`?"),
+        ({"studies": {"alpha": [1, -1]}}, "studies.alpha.1: "),
+        ({"studies": {"beta": []}}, "studies.beta: "),
+        ({"studies": {"gamma": [1]}}, "unknown key `gamma` under `studies`: valid keys are corpus, ablations, alpha"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_place(change: dict[str, object], message: str) -> None:
@@ -90,3 +124,39 @@ def test_every_wrong_key_has_its_own_line() -> None:
     with pytest.raises(UserError) as caught:
         parse({"corpora": CORPORA, "protocl": "clean", "sedes": [1]})
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_variant_changes_its_settings_and_no_others() -> None:
+    config = parse({"corpora": CORPORA, "systems": {"cm_arr": {"size": "lite", "training": {"batch_size": 7}}}})
+    configured = settings_of(config, "cm_arr")
+    assert configured == config.systems.cm_arr
+    changed = settings_of(config, "cm_arr-beta-0.5-flow_steps-4-training.epochs-50-log_sigma_limit-null")
+    assert isinstance(changed, CmArr)
+    assert (changed.beta, changed.flow_steps, changed.training.epochs, changed.log_sigma_limit) == (0.5, 4, 50, None)
+    before, after = configured.model_dump(), changed.model_dump()
+    assert {key for key in before if before[key] != after[key]} == {"beta", "flow_steps", "training", "log_sigma_limit"}
+    assert after["training"] == before["training"] | {"epochs": 50}
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        ("cm_arr", "cm_arr"),
+        ("cm_arr-alpha-1", "cm_arr"),
+        ("cm_arr-alpha-1.0-training.epochs-100", "cm_arr"),
+        ("cm_arr-lambda_rec-10-beta-0.50", "cm_arr-beta-0.5"),
+        ("cm_arr-x_source-R-ablation-no_udcl", "cm_arr-ablation-no_udcl-x_source-R"),
+        ("cm_arr-tau_learned-False", "cm_arr-tau_learned-false"),
+        ("cm_arr-tau_learned-True", "cm_arr"),
+        ("cm_arr-width-null", "cm_arr"),
+        ("baseline-training.learning_rate-0.00001", "baseline-training.learning_rate-0.00001"),
+    ],
+)
+def test_settings_that_are_as_configured_leave_the_name_of_a_run(name: str, run: str) -> None:
+    config = parse({"corpora": CORPORA})
+    assert run_name(config, name) == run
+    assert settings_of(config, run) == settings_of(config, name)
+
+
+def test_what_studies_need_of_a_system_is_not_asked_of_those_without_it() -> None:
+    assert parse({"corpora": CORPORA, "systems": {"baseline": {}}}).studies.ablations[0].startswith("cm_arr-")

@@ -1,82 +1,134 @@
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from cmarr.batch import Batch
+from cmarr.choice import Choice
 from cmarr.data import Dataset, Packed
-from cmarr.engine import fit, probabilities, rate_factor
-from cmarr.settings import Training
+from cmarr.engine import Fit, fit, probabilities, rate_factor
+from cmarr.seeds import derive
+from cmarr.settings import Baseline, CmArr, Training
+from cmarr.systems import build
 from cmarr.systems.base import SystemModule
+from cmarr.training_state import TrainingState
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors.files import UserError
 
 TRAIN, VALIDATION = torch.arange(8), torch.arange(8, 12)
+CLEAN = Choice("validation", "mean_uar")
 
 
-def dataset() -> Dataset:
+def dataset(values: Tensor | None = None) -> Dataset:
     labels = torch.arange(12) % 4
-    packed = {
-        name: Packed(torch.zeros(12, 2), torch.arange(13), torch.zeros(12, dtype=torch.bool)) for name in MODALITIES
-    }
-    return Dataset([str(number) for number in range(12)], labels, packed, "abcd")
+    values = torch.zeros(13, 2) if values is None else values
+    packed = {name: Packed(values, torch.arange(13), torch.zeros(12, dtype=torch.bool)) for name in MODALITIES}
+    return Dataset([f"u{number}" for number in range(12)], labels, packed, "abcd")
 
 
 class Mock(SystemModule):
-    """Scores well on validation in the early epochs only; what is trained is a counter of epochs."""
+    """Right in the good epochs only; what is trained is a counter of steps, two of them an epoch."""
 
     patterns = CONDITIONS
 
-    def __init__(self, good_epochs: tuple[int, ...], loss: float = 1.0) -> None:
+    def __init__(self, good_epochs: Iterable[int], bad_step: int = 0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(()))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.good_epochs, self.value = good_epochs, loss
+        self.good_epochs, self.bad_step = good_epochs, bad_step
         self.seen: list[Tensor] = []
+        self.labels: list[Tensor] = []
 
     def forward(self, batch: Batch) -> Tensor:
         assert batch.labels is not None
-        epoch = int(self.steps) // 2  # two steps an epoch
         right = nn.functional.one_hot(batch.labels, 4).float()
-        return right if epoch in self.good_epochs else -right
+        return right if int(self.steps) // 2 in self.good_epochs else -right
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
+        assert batch.labels is not None
         self.steps += 1
         self.seen.append(batch.available)
-        return {"total": (self.weight - 1) ** 2 * self.value, "cls": self.weight}
+        self.labels.append(batch.labels)
+        broken = torch.tensor(torch.inf if int(self.steps) == self.bad_step else 1.0)
+        return {"total": (self.weight - 1) ** 2 * broken, "cls": self.weight.detach()}
 
 
-def run(system: Mock, epochs: int = 4, batch: int = 4, **more):
-    generator = torch.Generator().manual_seed(0)
-    return fit(system, dataset(), TRAIN, VALIDATION, Training(epochs=epochs, batch_size=batch, **more), generator)
+def seeds(purpose: str, epoch: int) -> int:
+    return derive("toy", purpose, epoch)
 
 
-def test_the_best_validation_epoch_is_kept_and_ties_go_to_the_earlier() -> None:
-    outcome = run(Mock(good_epochs=(2, 3)))
+def run(system: SystemModule, folder: Path, choice: Choice = CLEAN, data: Dataset | None = None, **more: Any) -> Fit:
+    settings = Training(**({"epochs": 4, "batch_size": 4} | more))
+    judged = VALIDATION if choice.rows != "none" else VALIDATION[:0]
+    return fit(system, data or dataset(), TRAIN, judged, choice, settings, seeds, TrainingState(folder, "f"))
+
+
+def test_the_best_validation_epoch_is_kept_and_ties_go_to_the_earlier(tmp_path: Path) -> None:
+    outcome = run(Mock(good_epochs=(2, 3)), tmp_path)
     assert outcome.best_epoch == 2
-    assert int(outcome.state["steps"]) == 4
-    assert [row["validation_uar"] for row in outcome.history] == [0, 100, 100, 0]
+    assert int(outcome.best["steps"]) == 4
+    assert [row["validation_mean_uar"] for row in outcome.history] == [0, 100, 100, 0]
 
 
-def test_patterns_are_drawn_uniformly_per_sample() -> None:
+def test_without_judges_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    outcome = run(Mock(good_epochs=(2,)), tmp_path, Choice("none", "mean_uar"))
+    assert outcome.best_epoch == 4
+    assert int(outcome.best["steps"]) == 8
+    assert set(outcome.history[0]) == {"epoch", "learning_rate", "loss_total", "loss_cls"}
+
+
+def test_scores_of_test_rows_are_called_so(tmp_path: Path) -> None:
+    outcome = run(Mock(good_epochs=(3,)), tmp_path, Choice("test", "pooled_uar"))
+    assert outcome.best_epoch == 3
+    assert outcome.history[2]["test_pooled_uar"] == 100
+    assert not any("validation" in key for key in outcome.history[0])
+
+
+def test_patterns_are_drawn_uniformly_per_sample(tmp_path: Path) -> None:
     system = Mock(good_epochs=(1,))
-    run(system, epochs=60)
+    run(system, tmp_path, epochs=60)
     drawn = torch.cat(system.seen)
     counts = torch.unique(drawn, dim=0, return_counts=True)[1]
     assert len(counts) == 7
     assert (counts - len(drawn) / 7).abs().max() < 5 * (len(drawn) / 7) ** 0.5
 
 
-def test_a_last_batch_of_one_is_left_out() -> None:
+def test_patterns_may_be_drawn_per_batch(tmp_path: Path) -> None:
     system = Mock(good_epochs=(1,))
-    run(system, epochs=1, batch=7)
+    system.patterns_per = "batch"
+    run(system, tmp_path, epochs=20)
+    assert all((available == available[0]).all() for available in system.seen)
+    assert len(torch.unique(torch.stack([available[0] for available in system.seen]), dim=0)) == 7
+
+
+def test_every_epoch_sees_every_sample_once_in_another_order(tmp_path: Path) -> None:
+    system = Mock(good_epochs=(1,))
+    run(system, tmp_path, epochs=3)
+    epochs = [torch.cat(system.labels[begin : begin + 2]) for begin in (0, 2, 4)]
+    assert all(epoch.sort()[0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3] for epoch in epochs)
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_a_last_batch_of_one_is_left_out(tmp_path: Path) -> None:
+    system = Mock(good_epochs=(1,))
+    run(system, tmp_path, epochs=1, batch_size=7)
     assert [len(batch) for batch in system.seen] == [7]
 
 
-def test_a_loss_that_is_not_finite_stops_the_job() -> None:
-    with pytest.raises(UserError, match="not finite in epoch 1"):
-        run(Mock(good_epochs=(1,), loss=float("nan")))
+def test_a_loss_that_is_not_finite_stops_the_job_with_step_parts_and_utterances(tmp_path: Path) -> None:
+    system = Mock(good_epochs=(1,), bad_step=4)
+    with pytest.raises(UserError, match=r"not finite in epoch 2, step 2 \(total inf, cls [\d.]+\)") as problem:
+        run(system, tmp_path)
+    named = str(problem.value).split(": ")[-1].split()
+    assert len(named) == 4
+    assert sorted(int(name[1:]) % 4 for name in named) == sorted(system.labels[3].tolist())
 
 
 def test_the_schedule_rises_then_falls_to_zero() -> None:
@@ -89,10 +141,76 @@ def test_the_schedule_rises_then_falls_to_zero() -> None:
     assert {rate_factor(step, 10, Training(schedule="constant")) for step in range(11)} == {1}
 
 
-def test_probabilities_do_not_depend_on_training_mode() -> None:
-    system = Mock(good_epochs=(0,))
+def test_probabilities_do_not_depend_on_training_mode_and_keep_the_order(tmp_path: Path) -> None:
+    system, data = Mock(good_epochs=(0,)), dataset()
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.tensor([3, 1, 2] * 4).cumsum(0)])
+    data.packed = {
+        name: replace(packed, values=torch.zeros(25, 2), offsets=offsets) for name, packed in data.packed.items()
+    }
     system.train()
-    found = probabilities(system, dataset(), torch.arange(12), "s")
+    rows = torch.tensor([7, 2, 4, 0])
+    found = probabilities(system, data, rows, "s")
     assert system.training
-    assert found.shape == (12, 4)
-    torch.testing.assert_close(found.sum(1), torch.ones(12))
+    assert found.argmax(dim=1).tolist() == [3, 2, 0, 0]
+    torch.testing.assert_close(found.sum(1), torch.ones(4))
+
+
+class KilledError(Exception):
+    """In the middle of a step, as a power cut would."""
+
+
+@pytest.mark.parametrize("name", ["cm_arr", "baseline"])
+def test_a_killed_training_ends_with_the_same_bits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed at five random steps and started again, against one that ran through."""
+    generator = torch.Generator().manual_seed(0)
+    data = dataset(torch.randn(13, 6, generator=generator))
+    kinds = {"cm_arr": CmArr(size="tiny"), "baseline": Baseline(size="tiny")}
+
+    def trained(folder: Path) -> Fit:
+        torch.manual_seed(1)
+        system = build(name, kinds[name], dict.fromkeys(MODALITIES, 6), 4)
+        return run(system, folder, data=data, epochs=9, learning_rate=0.01)
+
+    whole = trained(tmp_path / "whole")
+    chance = random.Random(5)
+    step = torch.optim.AdamW.step
+    for _ in range(5):
+        left = chance.randrange(1, 5)
+
+        def stumble(self: torch.optim.AdamW, *more: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise KilledError
+            return step(self, *more)
+
+        monkeypatch.setattr(torch.optim.AdamW, "step", stumble)
+        with pytest.raises(KilledError):
+            trained(tmp_path / "killed")
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    again = trained(tmp_path / "killed")
+    assert again.history == whole.history
+    assert again.best_epoch == whole.best_epoch
+    assert set(again.best) == set(whole.best)
+    for key, value in whole.best.items():
+        assert torch.equal(again.best[key], value), key
+
+
+def test_a_state_of_other_settings_or_a_damaged_one_is_no_use(tmp_path: Path) -> None:
+    run(Mock(good_epochs=(1,)), tmp_path, epochs=2)
+    (file,) = tmp_path.iterdir()
+    assert TrainingState(tmp_path, "other").load(torch.device("cpu")) is None
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert TrainingState(tmp_path, "f").load(torch.device("cpu")) is None
+    system = Mock(good_epochs=(1,))
+    run(system, tmp_path, epochs=2)
+    assert int(system.steps) == 4
+    run(Mock(good_epochs=(1,)), tmp_path, epochs=2)
+    assert fit_steps(tmp_path) == 4
+
+
+def fit_steps(folder: Path) -> int:
+    found = TrainingState(folder, "f").load(torch.device("cpu"))
+    assert found is not None
+    return int(found[0]["system.steps"])

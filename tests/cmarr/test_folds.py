@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from cmarr.__main__ import VERBS
-from cmarr.folds import clean_folds
+from cmarr.config import Config
+from cmarr.folds import PROTOCOLS, clean_folds, plain_folds, script_folds, session_folds, speaker_folds
 from extractors.console import run
 from extractors.files import UserError, read_json, write_csv
 
@@ -16,7 +18,7 @@ def manifest(sessions: int = 5, dialogues: int = 12, size: int = 6) -> list[dict
     return [
         {
             "utterance": f"S{s}d{d:02d}_{u}", "dialogue": f"S{s}d{d:02d}", "session": str(s),
-            "label": labels[(d + u) % 4], "origin": "synthetic",
+            "speaker": f"{s}{'FM'[u % 2]}", "label": labels[(d + u) % 4], "origin": "synthetic",
         }
         for s in range(1, sessions + 1) for d in range(dialogues) for u in range(size)
     ]  # fmt: skip
@@ -83,6 +85,84 @@ def test_utterances_may_each_be_a_group_and_sessions_have_any_name() -> None:
         assert len({name for part in fold.values() for name in part}) == len(rows)
 
 
+# Utterances per speaker of IEMOCAP, women and men of sessions 1 to 5 (systems.md section 1.1).
+IEMOCAP = {"1F": 528, "1M": 557, "2F": 481, "2M": 542, "3F": 522, "3M": 629, "4F": 528, "4M": 503, "5F": 590, "5M": 651}
+
+
+def test_folds_by_speaker_have_the_sizes_of_section_1_3() -> None:
+    rows = [
+        {"utterance": f"{speaker}{number}", "speaker": speaker, "session": speaker[0], "dialogue": "", "label": "sad"}
+        for speaker in reversed(IEMOCAP) for number in range(IEMOCAP[speaker])
+    ]  # fmt: skip
+    folds = speaker_folds("iemocap", rows)
+    assert list(folds) == [str(number) for number in range(1, 11)]
+    train = [4446, 4446, 4508, 4508, 4380, 4380, 4500, 4500, 4290, 4290]
+    assert [len(fold["train"]) for fold in folds.values()] == train
+    assert [len(fold["test"]) for fold in folds.values()] == [528, 557, 481, 542, 522, 629, 528, 503, 590, 651]
+    assert [len(fold["validation"]) for fold in folds.values()] == [557, 528, 542, 481, 629, 522, 503, 528, 651, 590]
+    for number, fold in folds.items():
+        place = (int(number) + 1) // 2
+        tested, other = ("F", "M") if int(number) % 2 else ("M", "F")
+        assert {name[:2] for name in fold["test"]} == {f"{place}{tested}"}
+        assert {name[:2] for name in fold["validation"]} == {f"{place}{other}"}
+        assert str(place) not in {name[0] for name in fold["train"]}
+
+
+def test_mmin_script_differs_from_mmin_clean_in_validation_alone() -> None:
+    clean, script = speaker_folds("toy", manifest()), script_folds("toy", manifest())
+    assert list(script) == list(clean)
+    for number, fold in script.items():
+        assert fold["validation"] == []
+        assert (fold["train"], fold["test"]) == (clean[number]["train"], clean[number]["test"])
+
+
+@pytest.mark.parametrize("speakers", ["F", "FMX"])
+def test_folds_by_speaker_need_two_in_every_session(speakers: str) -> None:
+    rows = manifest()
+    for number, row in enumerate(row for row in rows if row["session"] == "4"):
+        row["speaker"] = f"4{speakers[number % len(speakers)]}"
+    message = rf"toy: session 4 has {len(speakers)} speaker.* use clean, clean_session, paper_last or paper_besttest$"
+    with pytest.raises(UserError, match=message) as caught:
+        speaker_folds("toy", rows)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_next_session_validates() -> None:
+    rows = manifest(4)
+    session = {row["utterance"]: row["session"] for row in rows}
+    folds = session_folds("toy", rows)
+    parts = {
+        number: tuple({session[name] for name in fold[part]} for part in ("test", "validation", "train"))
+        for number, fold in folds.items()
+    }
+    assert parts == {
+        "1": ({"1"}, {"2"}, {"3", "4"}), "2": ({"2"}, {"3"}, {"1", "4"}),
+        "3": ({"3"}, {"4"}, {"1", "2"}), "4": ({"4"}, {"1"}, {"2", "3"}),
+    }  # fmt: skip
+    assert all(sum(map(len, fold.values())) == len(rows) for fold in folds.values())
+    with pytest.raises(UserError, match="clean_session needs three sessions or more, the manifest has 2; use clean"):
+        session_folds("toy", manifest(2))
+
+
+def test_folds_of_the_paper_have_no_validation_and_lose_nothing() -> None:
+    rows = manifest()
+    for number, fold in plain_folds("toy", rows).items():
+        assert fold["validation"] == []
+        assert fold["test"] == [row["utterance"] for row in rows if row["session"] == number]
+        assert fold["train"] == [row["utterance"] for row in rows if row["session"] != number]
+
+
+def test_every_protocol_says_who_chooses_the_epoch_and_marks_what_is_prone_to_leaks() -> None:
+    assert tuple(PROTOCOLS) == get_args(Config.model_fields["protocol"].annotation)
+    for name, protocol in PROTOCOLS.items():
+        folds = protocol.split("toy", manifest())
+        assert all(bool(fold["validation"]) == (protocol.rows == "validation") for fold in folds.values())
+        assert not any(set(fold["test"]) & {*fold["train"], *fold["validation"]} for fold in folds.values())
+        assert bool(protocol.notes) == (name not in ("clean", "clean_session"))
+        assert any("test data" in note for note in protocol.notes) == (protocol.rows == "test")
+        assert not any(note.endswith(".") for note in protocol.notes)
+
+
 def rejected(folder: Path, names: list[str]) -> list[str]:
     rows = [{"utterance": name, "stage": "video", "reason": "no face", "origin": "synthetic"} for name in names]
     write_csv(folder / "video.rejected.csv", ["utterance", "stage", "reason", "origin"], rows)
@@ -97,6 +177,7 @@ def test_the_verb_writes_classes_and_leaves_out_what_it_is_told_to(
     whole = read_json(out)
     assert whole["classes"] == ["angry", "happy", "neutral", "sad"]
     assert whole["left_out"] == {}
+    assert (whole["choice"], whole["notes"]) == ({"rows": "validation", "metric": "mean_uar"}, [])
     gone = ["S1_d0_sad", "S3_d5_angry"]
     with caplog.at_level("INFO"):
         assert run("cmarr", VERBS, [*toy.fold_arguments(out), *rejected(tmp_path, gone)]) == 0
@@ -126,3 +207,12 @@ def test_a_label_that_is_no_class_is_a_user_error(toy, tmp_path: Path, capsys: p
     arguments.remove("happy")
     assert run("cmarr", VERBS, arguments) == 1
     assert "manifest.csv: label happy is not among the classes" in capsys.readouterr().err
+
+
+def test_the_verb_writes_what_chooses_the_epoch(toy, tmp_path: Path) -> None:
+    out = tmp_path / "folds.json"
+    protocol = ["--protocol", "paper_besttest", "--choice-metric", "pooled_macro_f1"]
+    assert run("cmarr", VERBS, [*toy.fold_arguments(out), *protocol]) == 0
+    made = read_json(out)
+    assert (made["protocol"], made["choice"]) == ("paper_besttest", {"rows": "test", "metric": "pooled_macro_f1"})
+    assert made["notes"] == ["the epoch was chosen on test data, so the figures are too good"]

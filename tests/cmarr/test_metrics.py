@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import scipy.stats
-from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from cmarr.metrics import confusion, interval, uar, war
+from cmarr.metrics import confusion, interval, macro_f1, uar, war
 
 
 def test_hand_example_with_a_class_that_is_never_predicted() -> None:
@@ -15,7 +15,16 @@ def test_hand_example_with_a_class_that_is_never_predicted() -> None:
 
 
 def test_a_class_without_labels_does_not_count() -> None:
-    assert uar(confusion(np.array([0, 0]), np.array([0, 3]), 4)) == 50
+    counts = confusion(np.array([0, 0]), np.array([0, 3]), 4)
+    assert uar(counts) == 50
+    assert macro_f1(counts) == pytest.approx(100 * 2 / 3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_macro_f1_of_small_sets_in_which_classes_are_absent(seed: int) -> None:
+    labels, guesses = np.random.default_rng(seed).integers(0, 5, (2, 6))
+    wanted = f1_score(labels, guesses, average="macro", labels=np.unique(labels), zero_division=0)
+    assert macro_f1(confusion(labels, guesses, 5)) == pytest.approx(100 * wanted)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -26,6 +35,7 @@ def test_against_scikit_learn(seed: int) -> None:
     assert (counts == confusion_matrix(labels, guesses, labels=range(4))).all()
     assert war(counts) == pytest.approx(100 * accuracy_score(labels, guesses))
     assert uar(counts) == pytest.approx(100 * recall_score(labels, guesses, average="macro"))
+    assert macro_f1(counts) == pytest.approx(100 * f1_score(labels, guesses, average="macro"))
 
 
 def test_interval_against_scipy() -> None:

@@ -22,6 +22,9 @@ def test_the_page_lists_keys_with_type_default_and_meaning() -> None:
     assert "| `corpora.<name>.root` | text | required | folder of the unpacked release |" in page
     assert "| `systems.cm_arr.training.epochs` | integer | `100` |" in page
     assert "| `corpora.<name>.classes` | list of text or null | `null` |" in page
+    assert "| `variants` | list of text | `[]` |" in page
+    assert "| `studies.alpha` | list of number | `[0.1, 0.5, 1.0, 2.0, 5.0]` |" in page
+    assert "| `protocol` | `clean`, `clean_session`, `paper_last`," in page
     assert "<class" not in page
     assert "annotation=" not in page
     assert '| `systems.cm_arr.size` | `paper`, `lite`, `tiny` | `"paper"` |' in page

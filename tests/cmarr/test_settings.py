@@ -36,7 +36,28 @@ def test_every_size_name_of_the_settings_is_a_size(settings: type[CmArr] | type[
     chosen = settings.model_validate({"size": size})
     assert chosen.sizes() == PRESETS[size]
     absent = {name for name, value in chosen if value is None}
-    assert absent <= set(Sizes.__dataclass_fields__)
+    assert absent - {"distance_scale"} <= set(Sizes.__dataclass_fields__)
+
+
+def test_open_points_have_the_defaults_of_the_sheet() -> None:
+    """Section 9.3, in its order; sizes are checked above."""
+    expected = {
+        "umc_dropout": 0.1, "sigma": "deviation", "log_sigma_limit": 5.0, "instance": "mean", "distance_scale": None,
+        "distance_shift": 4.0, "tau_start": 0.07, "tau_least": 0.01, "tau_most": 1.0, "tau_learned": True,
+        "x_source": "mu", "sampling": False, "kernel": 5, "flow": "reversed", "flow_logit_limit": 3.0, "flow_nll": 0.0,
+        "flow_prior": "single", "inverse_gradient": True, "target_gradient": False, "rec_reduction": "mean",
+        "rcab_widening": 2, "rcab_reduction": 16, "training_patterns": "missing_and_full", "patterns_per": "sample",
+        "udcl_on": "all",
+        "udcl_pairs": "mean", "spcl_features": "Y", "spcl_tau": 0.07, "spcl_positives": "all", "third_block": "none",
+        "query": "text", "fusion_pooling": "mean", "beta": 0.1, "dropout": 0.1, "shared_weights": False,
+        "ablation": "none",
+    }  # fmt: skip
+    assert CmArr().model_dump(include=set(expected)) == expected
+
+
+def test_likelihood_is_a_part_only_with_a_weight() -> None:
+    assert "nll" not in CmArr().weights()
+    assert CmArr(flow_nll=0.1).weights()["nll"] == 0.1
 
 
 def test_ablations_override_weights() -> None:
@@ -53,7 +74,14 @@ def test_ablations_override_weights() -> None:
         {"size": "huge"},
         {"alpha": -1},
         {"lambda": 10},
-        {"flow": "glow"},
+        {"flow": "planar"},
+        {"kernel": 4},
+        {"distance_scale": 0.1},
+        {"tau_start": 0.001},
+        {"tau_most": 0.05},
+        {"sampling": True, "x_source": "R"},
+        {"sampling": True, "ablation": "point"},
+        {"flow_nll": -0.1},
     ],
 )
 def test_impossible_settings_are_refused(content: dict[str, Any]) -> None:

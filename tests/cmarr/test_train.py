@@ -41,7 +41,7 @@ def test_a_record_says_what_was_trained_on_what(toy, model: Path) -> None:
     assert record["inputs"][str(toy.folder / "speech.h5")]["encoder"] == "toy speech"
     history = read_csv(model / "history.csv")
     assert [row["epoch"] for row in history] == ["1", "2", "3"]
-    best = max(range(3), key=lambda row: float(history[row]["validation_uar"]))
+    best = max(range(3), key=lambda row: float(history[row]["validation_mean_uar"]))
     assert record["best_epoch"] == best + 1
     with safe_open(model / "model.safetensors", "pt") as file:
         assert file.metadata() == {"origin": "synthetic"}
@@ -58,10 +58,9 @@ def test_the_same_seed_gives_the_same_bytes(toy, model: Path, tmp_path: Path) ->
 
 
 def test_predictions_cover_the_test_fold_with_probabilities(toy, model: Path, tmp_path: Path) -> None:
+    assert run("cmarr", VERBS, toy.predict_arguments(model, tmp_path)) == 0
     for condition in CONDITIONS:
-        out = tmp_path / f"{condition}.csv"
-        assert run("cmarr", VERBS, toy.predict_arguments(model, condition, out)) == 0
-        rows = read_csv(out)
+        rows = read_csv(tmp_path / f"{condition}.csv")
         assert ",".join(rows[0]) == "utterance,label,p_angry,p_happy,p_neutral,p_sad,origin"
         assert [row["utterance"] for row in rows] == read_json(toy.folds)["folds"]["1"]["test"]
         found = np.array([[float(row[f"p_{name}"]) for name in ("angry", "happy", "neutral", "sad")] for row in rows])
@@ -74,11 +73,13 @@ def test_a_missing_modality_is_not_even_opened(toy, model: Path, tmp_path: Path)
     folder.mkdir()
     for name in ("text", "video"):
         (folder / f"{name}.h5").symlink_to(toy.folder / f"{name}.h5")
-    arguments = toy.predict_arguments(model, "vt", tmp_path / "without.csv")
+    arguments = toy.predict_arguments(model, tmp_path / "without", "vt", "v")
     arguments[arguments.index("--stores") + 1] = str(folder)
     assert run("cmarr", VERBS, arguments) == 0
-    run("cmarr", VERBS, toy.predict_arguments(model, "vt", tmp_path / "with.csv"))
-    assert (tmp_path / "with.csv").read_bytes() == (tmp_path / "without.csv").read_bytes()
+    run("cmarr", VERBS, toy.predict_arguments(model, tmp_path / "with"))
+    for name in ("vt.csv", "v.csv"):
+        assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+    assert len(list((tmp_path / "without").iterdir())) == 2
 
 
 def test_test_features_change_no_weight_and_no_statistic(toy, model: Path, tmp_path: Path) -> None:
@@ -98,9 +99,9 @@ def test_test_features_change_no_weight_and_no_statistic(toy, model: Path, tmp_p
 def test_a_damaged_model_is_a_user_error(toy, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("model.safetensors", "record.json"):
         (tmp_path / name).write_bytes((model / name).read_bytes()[: 200 if name.startswith("model") else None])
-    assert run("cmarr", VERBS, toy.predict_arguments(tmp_path, "t", tmp_path / "out.csv")) == 1
+    assert run("cmarr", VERBS, toy.predict_arguments(tmp_path, tmp_path / "out", "t")) == 1
     assert "model.safetensors: not a readable model" in capsys.readouterr().err
-    assert not (tmp_path / "out.csv").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_stage_2_imports_neither_encoders_nor_decoders_() -> None:

@@ -27,15 +27,124 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def test_runs_are_corpus_system_fold_seed(plan: Plan) -> None:
-    assert plan.runs == [f"toy/baseline/fold{fold}/seed{seed}" for fold in (1, 2) for seed in (1, 2)]
-    assert len(plan.predictions) == 4 * 7
-    assert plan.predictions[0] == "results/predictions/toy/baseline/fold1/seed1/t.csv"
-    assert plan.records[-1] == "results/models/toy/baseline/fold2/seed2/record.json"
+    assert plan.study("table2") == [f"toy/baseline/fold{fold}/seed{seed}" for fold in (1, 2) for seed in (1, 2)]
+    assert plan.files("models", ["a", "b"], "/x", "/y") == [
+        f"results/models/{name}" for name in ("a/x", "a/y", "b/x", "b/y")
+    ]
+    assert plan.stores("toy") == [f"results/features/toy/{modality}.h5" for modality in ("text", "speech", "video")]
 
 
-def test_a_condition_needs_the_stores_of_its_modalities_only(plan: Plan) -> None:
-    assert plan.stores("toy", "vt") == ["results/features/toy/text.h5", "results/features/toy/video.h5"]
-    assert len(plan.stores("toy")) == 3
+def changed(plan: Plan, **content: object) -> Plan:
+    return Plan(plan.config.model_dump(exclude_unset=True) | content, ROOT, "mine.yaml")
+
+
+BOTH = {"cm_arr": {"size": "tiny"}, "baseline": {"size": "tiny"}}
+
+
+def test_variants_are_columns_of_table_2_each_once(plan: Plan) -> None:
+    names = ["baseline-training.epochs-3", "baseline-size-tiny", "baseline-training.epochs-3-size-tiny"]
+    more = changed(plan, variants=names, seeds=[4])
+    assert more.columns == ["baseline", "baseline-training.epochs-3"]
+    assert more.study("table2") == [f"toy/{name}/fold{fold}/seed4" for name in more.columns for fold in (1, 2)]
+    assert "results/figures/learning/toy/baseline-training.epochs-3.png" in more.targets
+    assert json.loads(more.system("baseline-training.epochs-3")) == json.loads(plan.system("baseline")) | {
+        "training": json.loads(plan.system("baseline"))["training"] | {"epochs": 3}
+    }
+    with pytest.raises(SystemExit, match=r"^error: .*unknown key `epochs` under `systems.baseline`"):
+        more.system("baseline-epochs-3")
+
+
+def test_table_3_has_the_ablations_between_baseline_and_the_full_model(plan: Plan) -> None:
+    ablations = ["cm_arr-ablation-no_spcl", "cm_arr-ablation-no_udcl-x_source-R"]
+    both = changed(plan, systems=BOTH, studies={"ablations": ablations})
+    wanted = ["baseline", *ablations, "cm_arr"]
+    assert both.study("table3") == [f"toy/{s}/fold{k}/seed{n}" for s in wanted for k in (1, 2) for n in (1, 2)]
+
+
+def test_fig_4_changes_one_setting_at_a_time_and_trains_nothing_twice(plan: Plan) -> None:
+    values = {"alpha": [0.5, 1], "lambda_rec": [10.0], "beta": [0.1, 1]}
+    both = changed(plan, systems=BOTH, seeds=[3, 1], studies=values)
+    systems = ["cm_arr-alpha-0.5", "cm_arr", "cm_arr-beta-1"]
+    assert both.study("fig4") == [f"toy/{system}/fold{fold}/seed3" for system in systems for fold in (1, 2)]
+    assert set(both.study("table2")) & set(both.study("fig4")) == {"toy/cm_arr/fold1/seed3", "toy/cm_arr/fold2/seed3"}
+    assert both.sweep_defaults == ["alpha=1.0", "lambda_rec=10.0", "beta=0.1"]
+    one = changed(plan, systems=BOTH | {"cm_arr": {"alpha": 0.5}}, studies=values | {"sweep_folds": ["2"]})
+    assert one.study("fig4") == [
+        f"toy/{system}/fold2/seed1" for system in ("cm_arr", "cm_arr-alpha-1", "cm_arr-beta-1")
+    ]
+    assert one.sweep_defaults[0] == "alpha=0.5"
+
+
+def test_fig_5_is_with_and_without_contrasts_on_the_last_fold(plan: Plan) -> None:
+    both = changed(plan, systems=BOTH)
+    assert both.study("fig5") == ["toy/cm_arr-alpha-0-beta-0/fold2/seed1", "toy/cm_arr/fold2/seed1"]
+    assert changed(plan, systems=BOTH, studies={"tsne_fold": "1"}).study("fig5")[1] == "toy/cm_arr/fold1/seed1"
+
+
+def test_targets_are_what_the_systems_allow(plan: Plan) -> None:
+    few = {"table1.csv", "table2.csv", "recall.csv", "missing_rate.csv", "figures/conditions.png"}
+    few |= {"figures/learning/toy/baseline.png", "figures/confusion/toy/baseline.png"}
+    assert set(plan.targets) == {f"results/{path}" for path in few}
+    more = {"table3.csv", "fig4.csv", "fig5.csv", "figures/learning/toy/cm_arr.png", "figures/confusion/toy/cm_arr.png"}
+    assert set(changed(plan, systems=BOTH).targets) == {f"results/{path}" for path in few | more}
+    assert "results/table3.csv" not in changed(plan, systems={"cm_arr": None}).targets
+    assert "results/fig4.csv" in changed(plan, systems={"cm_arr": None}).targets
+
+
+@pytest.mark.parametrize(("study", "system"), [("table3", "baseline"), ("fig4", "cm_arr"), ("fig5", "cm_arr")])
+def test_a_study_without_its_system_ends_with_one_line(plan: Plan, study: str, system: str) -> None:
+    (other,) = set(BOTH) - {system}
+    message = f"error: {study} needs {system}: add `{system}: {{}}` under `systems` in mine.yaml"
+    with pytest.raises(SystemExit) as caught:
+        changed(plan, systems={other: None}).study(study)
+    assert caught.value.code == message
+
+
+@pytest.mark.parametrize(("study", "key", "value"), [("fig4", "sweep_folds", ["1", "5"]), ("fig5", "tsne_fold", "5")])
+def test_a_study_of_a_fold_that_is_not_there_ends_with_one_line(
+    plan: Plan, study: str, key: str, value: object
+) -> None:
+    with pytest.raises(SystemExit, match=rf"^error: studies\.{key} in mine\.yaml: toy has no such fold; name 1, 2$"):
+        changed(plan, systems=BOTH, studies={key: value}).study(study)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "folds", "metric"),
+    [
+        ("clean", ["1", "2"], "mean_uar"),
+        ("paper_last", ["1", "2"], "mean_uar"),
+        ("mmin_clean", ["1", "2", "3", "4"], "pooled_uar"),
+        ("mmin_script", ["1", "2", "3", "4"], "pooled_uar"),
+    ],
+)
+def test_a_protocol_names_folds_and_what_is_highest_at_the_chosen_epoch(
+    plan: Plan, protocol: str, folds: list[str], metric: str
+) -> None:
+    other = changed(plan, protocol=protocol)
+    assert (other.folds("toy"), other.choice_metric("toy")) == (folds, metric)
+    assert len(other.study("table2")) == 2 * len(folds)
+
+
+def test_speakers_of_msp_improv_choose_the_epoch_by_macro_f1(plan: Plan) -> None:
+    corpora = {"m": {"type": "msp_improv", "root": "x"}}
+    assert changed(plan, corpora=corpora, protocol="mmin_clean").choice_metric("m") == "pooled_macro_f1"
+    assert changed(plan, corpora=corpora).choice_metric("m") == "mean_uar"
+
+
+def test_names_of_variants_match_and_their_code_is_that_of_the_system(plan: Plan) -> None:
+    both = changed(plan, systems=BOTH)
+    for name in ("cm_arr", "baseline-training.epochs-3", "cm_arr-alpha-0-beta-0.5-x_source-R"):
+        assert re.fullmatch(both.constraints["system"], name)
+    for name in ("cm_ar", "cm_arr-alpha", "mmin", "cm_arr/fold1", "cm_arr-alpha-0-"):
+        assert not re.fullmatch(both.constraints["system"], name)
+    code = both.system_code("cmarr.train", "cm_arr-alpha-0-beta-0.5")
+    assert code == both.code("cmarr.train", "cmarr.systems.cm_arr") != both.system_code("cmarr.train", "baseline")
+
+
+def test_the_runs_of_a_large_study_fit_on_a_command_line() -> None:
+    """Linux takes 128 KiB in one argument, and a job's whole command is one argument of bash."""
+    run = "msp_improv/cm_arr-ablation-no_udcl-x_source-R/fold12/seed3"
+    assert len(f"{run} ") * 30 * 12 * 3 < 2**17
 
 
 def test_jobs_get_complete_settings_as_json(plan: Plan) -> None:
@@ -93,7 +202,7 @@ def test_classes_and_sessions_of_a_table_are_its_own(plan: Plan, tmp_path: Path)
     table = with_table(tmp_path, TABLE)
     assert table.classes("clips") == ["sad", "joy", "very angry"]
     assert table.sessions("clips") == ["A_1", "b_10", "b_2"]
-    assert table.runs == [f"clips/baseline/fold{session}/seed1" for session in ("A_1", "b_10", "b_2")]
+    assert table.study("table2") == [f"clips/baseline/fold{session}/seed1" for session in ("A_1", "b_10", "b_2")]
     assert table.label_files("clips") == [str(tmp_path / "utterances.csv")]
     for session in table.sessions("clips"):
         assert re.fullmatch(table.constraints["session"], session)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import extractors.store as store_module
 from extractors.files import UserError
 from extractors.store import FeatureStore, Frames, write_store
 
@@ -49,6 +50,22 @@ def test_round_trip(path: Path) -> None:
             assert np.array_equal(store[name].valid, item.valid)
             assert store[name].values.dtype == np.float32
             assert store[name].valid.dtype == np.bool_
+
+
+@pytest.mark.parametrize("frames_a_read", [1, 4, 8192])
+@pytest.mark.parametrize("names", [["u0", "u1", "u2"], ["u2", "u0"], ["u1"], ["u2", "u0", "u1"], []])
+def test_several_at_once_are_the_same_as_one_by_one(
+    path: Path, names: list[str], frames_a_read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "FRAMES_A_READ", frames_a_read)
+    with FeatureStore(path) as store:
+        found = list(store.read(names))
+        assert len(found) == len(names)
+        for name, item in zip(names, found, strict=True):
+            assert np.array_equal(item.values, store[name].values)
+            assert np.array_equal(item.valid, store[name].valid)
+        with pytest.raises(UserError, match="no utterance u9"):
+            list(store.read([*names, "u9"]))
 
 
 @settings(max_examples=20, deadline=None)

@@ -53,7 +53,7 @@ def copy_project(folder: Path) -> Project:
 
 
 def small_config(raw: Path, systems: tuple[str, ...] = ("cm_arr", "baseline")) -> dict[str, object]:
-    """Two epochs of the systems on the sessions of a small corpus."""
+    """Two epochs of the systems on the sessions of a small corpus; studies are as small as they can be."""
     training = {"epochs": 2, "learning_rate": 0.002}
     return {
         "results": "results",
@@ -68,4 +68,8 @@ def small_config(raw: Path, systems: tuple[str, ...] = ("cm_arr", "baseline")) -
             "video": {"frames_per_second": 3},
         },
         "systems": {name: {"size": "tiny", "training": training} for name in systems},
+        "studies": {
+            "ablations": ["cm_arr-ablation-no_udcl"], "alpha": [0.5, 1], "lambda_rec": [10], "beta": [0.1],
+            "sweep_folds": ["1"], "tsne_fold": "1",
+        },
     }  # fmt: skip

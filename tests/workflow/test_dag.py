@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -21,7 +22,14 @@ from extractors.files import read_csv
 from tests.workflow.project import Project, copy_project, small_config
 
 SYSTEMS, FOLDS = ("cm_arr", "baseline"), ("1", "2", "3")
-TABLES = {"scores": 1, "table2": 1, "figures": 1, "all": 1}
+STUDIES = ("table2", "table3", "fig4")
+OF_TABLE_2 = {"table2": 1, "figures": 1, "missing_rate": 1, "recall": 1, "confusion": 2, "all": 1}
+OF_CM_ARR = OF_TABLE_2 | {"scores": 3, "table3": 1, "fig4": 1, "fig5": 1}
+"""jobs after the predictions, when those of cm_arr change"""
+WHOLE = {
+    "manifest": 1, "extract": 9, "pack": 3, "folds": 1, "train": 11, "predict": 10, "represent": 2, "table1": 1,
+    "learning": 2,
+} | OF_CM_ARR  # fmt: skip
 
 
 def total(counts: dict[str, int]) -> Counter[str]:
@@ -33,9 +41,24 @@ def test_a_bare_run_makes_every_table_and_figure(finished: Project) -> None:
     table = read_csv(results / "table2.csv")
     assert len(table) == len(SYSTEMS) * 8
     assert {row["folds"] for row in table} == {"3"}
-    assert len(read_csv(results / "scores.csv")) == len(SYSTEMS) * len(FOLDS) * len(CONDITIONS)
-    assert (results / "table1.csv").exists()
-    assert (results / "figures/conditions.png").stat().st_size > 10_000
+    rows = {study: read_csv(results / f"scores/{study}.csv") for study in STUDIES}
+    columns = {study: list(dict.fromkeys(row["system"] for row in found)) for study, found in rows.items()}
+    assert columns == {
+        "table2": list(SYSTEMS),
+        "table3": ["baseline", "cm_arr-ablation-no_udcl", "cm_arr"],
+        "fig4": ["cm_arr-alpha-0.5", "cm_arr"],
+    }
+    assert [len(found) for found in rows.values()] == [count * len(CONDITIONS) for count in (6, 9, 2)]
+    assert len(read_csv(results / "confusions/fig4.csv")) == 2 * len(CONDITIONS) * 16
+    assert sorted(path.name for path in (results / "models/iemocap").iterdir()) == [
+        "baseline", "cm_arr", "cm_arr-ablation-no_udcl", "cm_arr-alpha-0-beta-0", "cm_arr-alpha-0.5",
+    ]  # fmt: skip
+    for name in ("table1", "table3", "fig4", "fig5", "recall", "missing_rate"):
+        assert read_csv(results / f"{name}.csv"), name
+    pictures = ["fig4", "fig5", "figures/conditions", "figures/missing_rate"]
+    pictures += [f"figures/{kind}/iemocap/{system}" for kind in ("learning", "confusion") for system in SYSTEMS]
+    for name in pictures:
+        assert (results / f"{name}.png").stat().st_size > 10_000, name
 
 
 def test_every_made_file_says_where_its_data_come_from(finished: Project) -> None:
@@ -52,7 +75,8 @@ def test_every_made_file_says_where_its_data_come_from(finished: Project) -> Non
     for path in results.rglob("*.h5"):
         with h5py.File(path) as file:
             assert file.attrs["origin"].decode() == "synthetic"
-    assert "synthetic" in (results / "table2.md").read_text()
+    for name in ("table2.md", "table3.md"):
+        assert "synthetic" in (results / name).read_text()
     for path in results.rglob("record.json"):
         encoders = [store["encoder"] for store in json.loads(path.read_text())["inputs"].values() if "encoder" in store]
         assert f"denseface ferplus:{SHIPPED_SHA256[:12]}" in encoders
@@ -60,7 +84,7 @@ def test_every_made_file_says_where_its_data_come_from(finished: Project) -> Non
 
 def test_every_job_wrote_a_log_and_a_benchmark(finished: Project) -> None:
     results = finished.folder / "results"
-    jobs = 1 + 3 * 3 + 3 + 1 + 6 + 42 + 4
+    jobs = sum(WHOLE.values()) - WHOLE["all"]
     assert len(list((results / "logs").rglob("*.log"))) == jobs
     assert len(list((results / "benchmarks").rglob("*.tsv"))) == jobs
 
@@ -71,7 +95,8 @@ def test_a_finished_run_repeated_has_nothing_to_do(finished: Project) -> None:
 
 def test_forcing_one_model_runs_its_fold_and_what_depends_on_it(finished: Project) -> None:
     model = "results/models/iemocap/cm_arr/fold3/seed1/model.safetensors"
-    assert finished.planned("-R", model) == total({"train": 1, "predict": 7} | TABLES)
+    of_table_2 = {"train": 1, "predict": 1, "learning": 1, "scores": 2, "table3": 1} | OF_TABLE_2
+    assert finished.planned("-R", model) == total(of_table_2)
     job = finished.snakemake("-R", model)
     assert job.returncode == 0, job.stdout
     assert finished.planned() == Counter()
@@ -81,8 +106,8 @@ def test_an_edit_of_stage_2_trains_again_but_extracts_nothing(finished: Project)
     path = finished.folder / "cmarr/engine.py"
     before = path.read_text()
     path.write_text(before + "\nEDITED = 1\n")
-    runs = len(SYSTEMS) * len(FOLDS)
-    assert finished.planned() == total({"train": runs, "predict": 7 * runs} | TABLES)
+    again = {name: WHOLE[name] for name in ("train", "predict", "represent", "learning")}
+    assert finished.planned() == total(again | OF_CM_ARR)
     path.write_text(before + "\n# a comment\n")
     assert finished.planned() == Counter()
     path.write_text(before)
@@ -92,7 +117,8 @@ def test_an_edit_of_one_system_trains_that_system_only(finished: Project) -> Non
     path = finished.folder / "cmarr/systems/baseline.py"
     before = path.read_text()
     path.write_text(before + "\nEDITED = 1\n")
-    assert finished.planned() == total({"train": 3, "predict": 21} | TABLES)
+    of_baseline = {"train": 3, "predict": 3, "learning": 1, "scores": 2, "table3": 1} | OF_TABLE_2
+    assert finished.planned() == total(of_baseline)
     path.write_text(before)
 
 
@@ -105,10 +131,11 @@ def test_a_changed_setting_runs_what_depends_on_it(finished: Project) -> None:
     path = finished.folder / "small.yaml"
     before = path.read_text()
     content = yaml.safe_load(before)
-    content["systems"]["cm_arr"]["beta"] = 0.5
+    content["systems"]["cm_arr"]["dropout"] = 0.2
     path.write_text(yaml.safe_dump(content))
-    assert finished.planned() == total({"train": 3, "predict": 21} | TABLES)
-    content["systems"]["cm_arr"].pop("beta")
+    of_cm_arr = {"train": 8, "predict": 7, "represent": 2, "learning": 1} | OF_CM_ARR
+    assert finished.planned() == total(of_cm_arr)
+    content["systems"]["cm_arr"].pop("dropout")
     content["encoders"]["video"]["margin"] = 0.1
     path.write_text(yaml.safe_dump(content))
     planned = finished.planned()
@@ -122,13 +149,15 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_numbers(
     project = copy_project(tmp_path / "project")
     (project.folder / "small.yaml").write_text(yaml.safe_dump(small_config(raw, ("baseline",))))
     chance = random.Random(0)
-    for _ in range(2):
+    for rule in ("extract", "train"):
         job = subprocess.Popen(
             project.command("--configfile", "small.yaml"), cwd=project.folder, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        time.sleep(chance.uniform(12, 25))
-        assert job.poll() is None, "the run was over before it could be killed"
+        while not any((project.folder / "results/logs" / rule).rglob("*.log")):
+            time.sleep(0.1)
+            assert job.poll() is None, "the run was over before it could be killed"
+        time.sleep(chance.uniform(1, 5))
         os.killpg(job.pid, signal.SIGKILL)
         job.wait()
         assert project.snakemake("--unlock").returncode == 0
@@ -136,7 +165,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_numbers(
     assert last.returncode == 0, last.stdout
     whole = finished.folder / "results"
     paths = sorted((whole / "predictions/iemocap/baseline").rglob("*.csv"))
-    assert len(paths) == 7 * len(FOLDS)
+    assert len(paths) == len(CONDITIONS) * len(FOLDS)
     for path in paths:
         assert (project.folder / "results" / path.relative_to(whole)).read_bytes() == path.read_bytes(), path
 
@@ -164,7 +193,33 @@ def test_a_mistyped_key_stops_before_any_job(finished: Project) -> None:
 
 
 def test_the_slurm_profile_plans_the_same_jobs(finished: Project) -> None:
-    planned = finished.planned("--forceall", "--workflow-profile", "profiles/slurm")
-    assert planned == total(
-        {"manifest": 1, "extract": 9, "pack": 3, "folds": 1, "train": 6, "predict": 42, "table1": 1} | TABLES
-    )
+    assert finished.planned("--forceall", "--workflow-profile", "profiles/slurm") == total(WHOLE)
+
+
+def test_a_table_without_its_system_ends_with_one_line(finished: Project) -> None:
+    content = yaml.safe_load((finished.folder / "small.yaml").read_text())
+    del content["systems"]["baseline"]
+    (finished.folder / "alone.yaml").write_text(yaml.safe_dump(content))
+    job = finished.snakemake("--dry-run", "results/table3.csv", configfile="alone.yaml")
+    assert job.returncode != 0
+    line = f"error: table3 needs baseline: add `baseline: {{}}` under `systems` in {finished.folder / 'alone.yaml'}"
+    assert job.stdout.splitlines()[-1] == line
+    assert "Traceback" not in job.stdout
+
+
+def test_a_variant_by_its_path_is_trained_without_being_configured(finished: Project) -> None:
+    target = "results/predictions/iemocap/cm_arr-beta-0.5-training.epochs-1/fold2/seed7/svt.csv"
+    assert finished.planned(target) == total({"train": 1, "predict": 1})
+    job = finished.snakemake("--dry-run", target.replace("beta", "bta"))
+    assert job.returncode != 0
+    assert "unknown key `bta` under `systems.cm_arr`: did you mean `beta`?" in job.stdout
+    assert "Traceback" not in job.stdout
+
+
+def test_another_protocol_has_folds_of_its_own(finished: Project) -> None:
+    content = yaml.safe_load((finished.folder / "small.yaml").read_text()) | {"protocol": "mmin_script"}
+    (finished.folder / "speakers.yaml").write_text(yaml.safe_dump(content))
+    words = ("--dry-run", "--printshellcmds", "results/table2.csv")
+    shown = finished.snakemake(*words, configfile="speakers.yaml").stdout
+    assert "--protocol mmin_script --choice-metric pooled_uar" in shown
+    assert set(re.findall(r"Train cm_arr on iemocap, fold (\d+), seed 1", shown)) == set("123456")

@@ -8,6 +8,7 @@ rule folds:
         folds=f"{R}/folds/{{corpus}}/{{protocol}}.json",
     params:
         classes=lambda wildcards: plan.classes(wildcards.corpus),
+        metric=lambda wildcards: plan.choice_metric(wildcards.corpus),
         code=plan.code("cmarr.folds"),
     log:
         f"{R}/logs/folds/{{corpus}}/{{protocol}}.log",
@@ -20,7 +21,8 @@ rule folds:
         "../../envs/cmarr.yaml"
     shell:
         "python -m cmarr folds --corpus {wildcards.corpus} --manifest {input.manifest} --classes {params.classes:q}"
-        " --leave-out {input.left_out} --protocol {wildcards.protocol} --out {output.folds} > {log} 2>&1"
+        " --leave-out {input.left_out} --protocol {wildcards.protocol} --choice-metric {params.metric}"
+        " --out {output.folds} > {log} 2>&1"
 
 
 rule train:
@@ -39,7 +41,7 @@ rule train:
         features=plan.features,
         stores=f"{R}/features/{{corpus}}",
         folder=subpath(output.model, parent=True),
-        code=lambda wildcards: plan.code("cmarr.train", f"cmarr.systems.{wildcards.system}"),
+        code=lambda wildcards: plan.system_code("cmarr.train", wildcards.system),
     log:
         f"{R}/logs/train/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}.log",
     benchmark:
@@ -59,30 +61,66 @@ rule train:
 
 rule predict:
     message:
-        "Predict with {wildcards.system} on {wildcards.corpus}, fold {wildcards.fold}, given {wildcards.condition}"
+        "Predict with {wildcards.system} on {wildcards.corpus}, fold {wildcards.fold}, seed {wildcards.seed}"
     input:
         model=rules.train.output.model,
         record=rules.train.output.record,
         manifest=rules.manifest.output.manifest,
         folds=rules.train.input.folds,
-        stores=lambda wildcards: plan.stores(wildcards.corpus, wildcards.condition),
+        stores=lambda wildcards: plan.stores(wildcards.corpus),
     output:
-        predictions=f"{R}/predictions/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/{{condition}}.csv",
+        predictions=expand(
+            f"{R}/predictions/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/{{condition}}.csv",
+            condition=plan.conditions,
+            allow_missing=True,
+        ),
     params:
+        conditions=plan.conditions,
         stores=f"{R}/features/{{corpus}}",
-        code=lambda wildcards: plan.code("cmarr.predict", f"cmarr.systems.{wildcards.system}"),
+        folder=f"{R}/predictions/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}",
+        code=lambda wildcards: plan.system_code("cmarr.predict", wildcards.system),
     log:
-        f"{R}/logs/predict/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}-{{condition}}.log",
+        f"{R}/logs/predict/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}.log",
     benchmark:
-        f"{R}/benchmarks/predict/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}-{{condition}}.tsv"
+        f"{R}/benchmarks/predict/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=6000,
         runtime=60,
         gpu=plan.gpus,
     conda:
         "../../envs/cmarr.yaml"
     shell:
         "python -m cmarr predict --model {input.model} --manifest {input.manifest} --folds {input.folds}"
-        " --stores {params.stores} --condition {wildcards.condition} --threads {threads}"
-        " --out {output.predictions} > {log} 2>&1"
+        " --stores {params.stores} --conditions {params.conditions} --threads {threads}"
+        " --out-dir {params.folder} > {log} 2>&1"
+
+
+rule represent:
+    message:
+        "Represent {wildcards.corpus} with {wildcards.system}, fold {wildcards.fold}, seed {wildcards.seed}"
+    input:
+        model=rules.train.output.model,
+        record=rules.train.output.record,
+        manifest=rules.manifest.output.manifest,
+        folds=rules.train.input.folds,
+        stores=lambda wildcards: plan.stores(wildcards.corpus),
+    output:
+        representations=f"{R}/representations/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}.safetensors",
+    params:
+        stores=f"{R}/features/{{corpus}}",
+        code=lambda wildcards: plan.system_code("cmarr.represent", wildcards.system),
+    log:
+        f"{R}/logs/represent/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks/represent/{{corpus}}/{{system}}/fold{{fold}}-seed{{seed}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+        gpu=plan.gpus,
+    conda:
+        "../../envs/cmarr.yaml"
+    shell:
+        "python -m cmarr represent --model {input.model} --manifest {input.manifest} --folds {input.folds}"
+        " --stores {params.stores} --threads {threads} --out {output.representations} > {log} 2>&1"

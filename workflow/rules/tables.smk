@@ -1,26 +1,29 @@
 rule scores:
     message:
-        "Compute WAR and UAR of every prediction file"
+        "Compute WAR and UAR of every prediction file of {wildcards.study}"
     input:
-        predictions=lambda wildcards: plan.predictions,
-        records=lambda wildcards: plan.records,
+        predictions=lambda wildcards: plan.files(
+            "predictions", plan.study(wildcards.study), *(f"/{condition}.csv" for condition in plan.conditions)
+        ),
+        records=lambda wildcards: plan.files("models", plan.study(wildcards.study), "/record.json"),
     output:
-        scores=f"{R}/scores.csv",
+        scores=f"{R}/scores/{{study}}.csv",
+        confusions=f"{R}/confusions/{{study}}.csv",
     params:
-        runs=lambda wildcards: plan.runs,
+        runs=lambda wildcards: plan.study(wildcards.study),
         code=plan.code("cmarr.scores"),
     log:
-        f"{R}/logs/scores.log",
+        f"{R}/logs/scores/{{study}}.log",
     benchmark:
-        f"{R}/benchmarks/scores.tsv"
+        f"{R}/benchmarks/scores/{{study}}.tsv"
     resources:
         mem_mb=1000,
         runtime=30,
     conda:
         "../../envs/cmarr.yaml"
     shell:
-        "python -m cmarr scores --models {R}/models --predictions {R}/predictions --out {output.scores}"
-        " --runs {params.runs} > {log} 2>&1"
+        "python -m cmarr scores --models {R}/models --predictions {R}/predictions --runs {params.runs}"
+        " --out {output.scores} --confusions {output.confusions} > {log} 2>&1"
 
 
 rule table1:
@@ -50,7 +53,7 @@ rule table2:
     message:
         "Table 2: WAR and UAR per missing condition"
     input:
-        scores=rules.scores.output.scores,
+        scores=f"{R}/scores/table2.csv",
     output:
         table=f"{R}/table2.csv",
         markdown=f"{R}/table2.md",
@@ -69,23 +72,48 @@ rule table2:
         "python -m cmarr table2 --scores {input.scores} --out {output.table} --markdown {output.markdown} > {log} 2>&1"
 
 
-rule figures:
+rule table3:
     message:
-        "Draw UAR per missing condition"
+        "Table 3: ablations of CM-ARR"
     input:
-        scores=rules.scores.output.scores,
+        scores=f"{R}/scores/table3.csv",
     output:
-        conditions=f"{R}/figures/conditions.png",
+        table=f"{R}/table3.csv",
+        markdown=f"{R}/table3.md",
     params:
-        code=plan.code("cmarr.figures"),
+        full=plan.full_model,
+        code=plan.code("cmarr.table3"),
     log:
-        f"{R}/logs/figures.log",
+        f"{R}/logs/table3.log",
     benchmark:
-        f"{R}/benchmarks/figures.tsv"
+        f"{R}/benchmarks/table3.tsv"
     resources:
         mem_mb=1000,
         runtime=10,
     conda:
         "../../envs/cmarr.yaml"
     shell:
-        "python -m cmarr figures --scores {input.scores} --out {output.conditions} > {log} 2>&1"
+        "python -m cmarr table3 --scores {input.scores} --full {params.full} --out {output.table}"
+        " --markdown {output.markdown} > {log} 2>&1"
+
+
+rule recall:
+    message:
+        "Recall per class and condition"
+    input:
+        confusions=f"{R}/confusions/table2.csv",
+    output:
+        table=f"{R}/recall.csv",
+    params:
+        code=plan.code("cmarr.recall"),
+    log:
+        f"{R}/logs/recall.log",
+    benchmark:
+        f"{R}/benchmarks/recall.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/cmarr.yaml"
+    shell:
+        "python -m cmarr recall --confusions {input.confusions} --out {output.table} > {log} 2>&1"

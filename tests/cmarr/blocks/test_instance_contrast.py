@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cmarr.blocks.instance_contrast import DistributionContrast, PointContrast, Temperature, info_nce
+from cmarr.settings import CmArr
 
 Instances = tuple[torch.Tensor, torch.Tensor]
 
@@ -14,6 +15,10 @@ def instances(seed: int, batch: int = 5, width: int = 6) -> Instances:
     generator = torch.Generator().manual_seed(seed)
     mean = torch.randn(batch, width, generator=generator)
     return mean, torch.rand(batch, width, generator=generator) + 0.1
+
+
+def settings(width: int = 6, **others: object) -> CmArr:
+    return CmArr.model_validate({"umc_width": width, "umc_heads": 2, **others})
 
 
 def slow(one: Instances, other: Instances, scale: float, shift: float, tau: float) -> float:
@@ -33,28 +38,44 @@ def slow(one: Instances, other: Instances, scale: float, shift: float, tau: floa
 
 
 def test_equals_the_double_loop() -> None:
-    contrast = DistributionContrast(width=6)
+    contrast = DistributionContrast(settings())
     one, other = instances(0), instances(1)
     assert contrast(one, other).item() == pytest.approx(slow(one, other, -768 / 6 / 200, 4.0, 0.07), rel=1e-4)
 
 
+def test_scale_and_temperature_can_be_given() -> None:
+    contrast = DistributionContrast(settings(distance_scale=-0.3, tau_start=0.4))
+    one, other = instances(0), instances(1)
+    assert contrast(one, other).item() == pytest.approx(slow(one, other, -0.3, 0.0, 0.4), rel=1e-4)
+
+
+def test_variances_in_place_of_deviations() -> None:
+    one, other = instances(0), instances(1)
+    squared = [(mean, deviation**2) for mean, deviation in (one, other)]
+    expected = slow(squared[0], squared[1], -768 / 6 / 200, 4.0, 0.07)
+    assert DistributionContrast(settings(sigma="variance"))(one, other).item() == pytest.approx(expected, rel=1e-4)
+    assert DistributionContrast(settings())(one, other).item() != pytest.approx(expected, rel=1e-3)
+
+
 def test_scale_is_maps_at_its_width() -> None:
-    assert DistributionContrast(width=768).scale == pytest.approx(-1 / 200)
+    assert DistributionContrast(settings(768)).scale == pytest.approx(-1 / 200)
 
 
 def test_shift_has_no_influence() -> None:
     one, other = instances(0), instances(1)
-    torch.testing.assert_close(DistributionContrast(6)(one, other), DistributionContrast(6, shift=9.0)(one, other))
+    shifted = DistributionContrast(settings(distance_shift=9.0))
+    assert shifted.shift == 9
+    torch.testing.assert_close(DistributionContrast(settings())(one, other), shifted(one, other))
 
 
 def test_pair_is_symmetric() -> None:
-    contrast = DistributionContrast(6)
+    contrast = DistributionContrast(settings())
     one, other = instances(0), instances(1)
     torch.testing.assert_close(contrast(one, other), contrast(other, one))
 
 
 def test_aligned_instances_cost_less() -> None:
-    contrast = DistributionContrast(6)
+    contrast = DistributionContrast(settings())
     one = instances(0)
     assert contrast(one, one) < contrast(one, instances(1))
 
@@ -69,7 +90,15 @@ def test_points_equal_the_double_loop() -> None:
     for i in range(5):
         expected -= math.log(share(i, i) / sum(share(i, n) for n in range(5))) / 5
         expected -= math.log(share(i, i) / sum(share(n, i) for n in range(5))) / 5
-    assert PointContrast()((one,), (other,)).item() == pytest.approx(expected, rel=1e-4)
+    assert PointContrast(settings())((one,), (other,)).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", [DistributionContrast, PointContrast])
+def test_stays_in_float32_under_autocast(kind: type[torch.nn.Module]) -> None:
+    contrast, one, other = kind(settings()), instances(0), instances(1)
+    expected = contrast(one, other)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(contrast(one, other), expected)
 
 
 def test_one_instance_costs_nothing() -> None:
@@ -78,7 +107,7 @@ def test_one_instance_costs_nothing() -> None:
 
 @pytest.mark.parametrize(("tau", "used"), [(0.07, 0.07), (0.001, 0.01), (-3.0, 0.01), (2.0, 1.0)])
 def test_temperature_is_kept_in_its_range_and_still_learns(tau: float, used: float) -> None:
-    temperature = Temperature()
+    temperature = Temperature(settings())
     with torch.no_grad():
         temperature.tau.fill_(tau)
     value = temperature()
@@ -86,3 +115,21 @@ def test_temperature_is_kept_in_its_range_and_still_learns(tau: float, used: flo
     assert value.item() == pytest.approx(used)
     assert temperature.tau.grad is not None
     assert temperature.tau.grad.item() == 1
+
+
+def test_a_fixed_temperature_is_saved_but_not_learned() -> None:
+    contrast = DistributionContrast(settings(tau_learned=False, tau_start=0.3))
+    assert contrast.state_dict()["temperature.tau"].item() == pytest.approx(0.3)
+    one, other = instances(0), instances(1)
+    one[0].requires_grad_()
+    contrast(one, other).backward()
+    assert contrast.temperature.tau.grad is None
+    assert one[0].grad is not None
+
+
+@pytest.mark.parametrize(("tau", "used"), [(0.001, 0.05), (0.9, 0.5)])
+def test_range_of_the_temperature_can_be_given(tau: float, used: float) -> None:
+    temperature = Temperature(settings(tau_least=0.05, tau_most=0.5))
+    with torch.no_grad():
+        temperature.tau.fill_(tau)
+    assert temperature().item() == pytest.approx(used)

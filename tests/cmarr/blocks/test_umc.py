@@ -9,11 +9,16 @@ from torch.nn import functional
 
 from cmarr.blocks.resample import real_frames
 from cmarr.blocks.umc import Umc
+from cmarr.settings import CmArr
 
 
-def randomised(width: int = 8, heads: int = 4) -> Umc:
+def component(width: int = 8, heads: int = 4, **others: object) -> Umc:
+    return Umc(CmArr.model_validate({"umc_width": width, "umc_heads": heads, **others}))
+
+
+def randomised(**others: object) -> Umc:
     """A component in evaluation mode whose weights are far from their start."""
-    umc = Umc(width, heads).eval()
+    umc = component(**others).eval()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in umc.parameters():
@@ -23,18 +28,22 @@ def randomised(width: int = 8, heads: int = 4) -> Umc:
 
 @pytest.mark.parametrize(("width", "heads", "count"), [(768, 12, 12_400_896), (256, 8, 1_381_120), (128, 8, 346_496)])
 def test_parameter_count_of_map(width: int, heads: int, count: int) -> None:
-    assert sum(parameter.numel() for parameter in Umc(width, heads).parameters()) == count == 21 * width**2 + 19 * width
+    assert (
+        sum(parameter.numel() for parameter in component(width, heads).parameters())
+        == count
+        == 21 * width**2 + 19 * width
+    )
 
 
 def slow(umc: Umc, x: Tensor) -> tuple[Tensor, Tensor]:
     """The formulas of one sample (time, width) without padding, head by head."""
     h = umc.norm(functional.gelu(umc.feature(x)))
-    query, key, value = umc.qkv(h).chunk(3, dim=1)
+    *asked, value = umc.qkv(h).split(x.shape[1], dim=1)
     size = x.shape[1] // umc.heads
     heads = []
     for head in range(umc.heads):
         part = slice(head * size, (head + 1) * size)
-        weight = (query[:, part] @ key[:, part].T / math.sqrt(size)).softmax(1)
+        weight = (asked[0][:, part] @ asked[1][:, part].T / math.sqrt(size)).softmax(1) if asked else torch.eye(len(x))
         heads.append(weight @ value[:, part])
     for_mean = torch.cat(heads[: umc.heads // 2], 1)
     for_sigma = torch.cat(heads[umc.heads // 2 :], 1)
@@ -46,14 +55,18 @@ def slow(umc: Umc, x: Tensor) -> tuple[Tensor, Tensor]:
 
     m = x + umc.mean_head(for_mean)
     q = umc.deviation_head(for_sigma)
-    return m + mlp(umc.mean_mlp, m), (q + mlp(umc.deviation_mlp, q)).clamp(-5, 5).exp()
+    limit = umc.limit or torch.inf
+    return m + mlp(umc.mean_mlp, m), (q + mlp(umc.deviation_mlp, q)).clamp(-limit, limit).exp()
 
 
-def test_equals_the_formulas_sample_by_sample() -> None:
-    umc = randomised()
+@pytest.mark.parametrize("ablation", ["none", "no_umc_attention"])
+@pytest.mark.parametrize("limit", [5.0, 0.5, None])
+def test_equals_the_formulas_sample_by_sample(ablation: str, limit: float | None) -> None:
+    umc = randomised(ablation=ablation, log_sigma_limit=limit)
     lengths = torch.tensor([3, 6, 1])
     x = torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(0))
     mean, deviation = umc.gaussian(x, real_frames(lengths, 6))
+    assert umc.qkv.out_features == (8 if ablation == "no_umc_attention" else 24)
     for sample, length in enumerate(lengths.tolist()):
         slow_mean, slow_deviation = slow(umc, x[sample, :length])
         torch.testing.assert_close(mean[sample, :length], slow_mean, rtol=1e-4, atol=1e-4)
@@ -86,13 +99,32 @@ def test_deviation_stays_within_its_limits() -> None:
 
 
 def test_without_deviation_there_are_no_parameters_for_it() -> None:
-    names = {name for name, _ in Umc(8, 2, deviation=False).named_parameters()}
+    names = {name for name, _ in component(ablation="point").named_parameters()}
     assert names
     assert not any("deviation" in name for name in names)
 
 
 def test_starts_as_map_does() -> None:
     torch.manual_seed(0)
-    umc = Umc(256, 8)
+    umc = component(256, 8)
     assert umc.qkv.weight.std().item() == pytest.approx(0.02, rel=0.02)
     assert not umc.mean_head.bias.any()
+
+
+def test_frames_without_attention_do_not_see_each_other() -> None:
+    x, real = torch.randn(1, 5, 8), torch.ones(1, 5, dtype=torch.bool)
+    changed = torch.cat([x[:, :-1], x[:, -1:] + 1], dim=1)
+    alone, together = randomised(ablation="no_umc_attention"), randomised()
+    for one, other in zip(alone.gaussian(x, real), alone.gaussian(changed, real), strict=True):
+        torch.testing.assert_close(one[:, :-1], other[:, :-1])
+    assert ((together(x, real) - together(changed, real)).abs().amax(2) > 1e-4).all()
+
+
+def test_dropout_is_that_of_the_settings() -> None:
+    x, real = torch.randn(1, 50, 8), torch.ones(1, 50, dtype=torch.bool)
+    none = component(umc_dropout=0.0).train()
+    assert torch.equal(none(x, real), none.eval()(x, real))
+    some = component(umc_dropout=0.4).train()
+    rates = {module.p for module in some.modules() if isinstance(module, torch.nn.Dropout)} | {some.dropout}
+    assert rates == {0.4}
+    assert not torch.equal(some(x, real), some(x, real))

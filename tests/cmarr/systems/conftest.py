@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from cmarr.batch import Batch
+from cmarr.settings import CmArr
+from cmarr.systems.cm_arr import CmArrSystem
 from cmarr.vocabulary import CONDITIONS, MODALITIES, availability
 
 DIMS = {"text": 6, "speech": 5, "video": 4}
 MakeBatch = Callable[..., Batch]
+Shaken = Callable[..., CmArrSystem]
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -43,5 +46,20 @@ def make_batch() -> MakeBatch:
             features[modality] = torch.where(real[:, :, None], prototypes[labels] + noise, 0)
         available = torch.tensor([availability(conditions[row % len(conditions)]) for row in range(size)])
         return Batch(features, lengths, available, labels)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shaken() -> Shaken:
+    """Maker of tiny systems in evaluation mode with noise on all weights: untouched flows all are the same map."""
+
+    def make(**settings: object) -> CmArrSystem:
+        torch.manual_seed(0)
+        system = CmArrSystem(CmArr.model_validate({"size": "tiny", **settings}), DIMS, 4).eval()
+        with torch.no_grad():
+            for parameter in system.parameters():
+                parameter.add_(0.05 * torch.randn_like(parameter))
+        return system
 
     return make

@@ -19,7 +19,7 @@ def test_a_missing_modality_is_zeros_after_projection(dims: dict[str, int], make
     x = {m: system.project[m](batch.features[m], batch.lengths[m]) for m in MODALITIES}
     for column, modality in enumerate(MODALITIES):
         x[modality] = x[modality] * batch.available[:, column, None, None]
-    torch.testing.assert_close(system(batch), system.fuse(x))
+    torch.testing.assert_close(system(batch), system.fuse(x, batch.available))
 
 
 def test_loss_is_the_cross_entropy_alone(dims: dict[str, int], make_batch: MakeBatch) -> None:

@@ -1,0 +1,106 @@
+"""Verb `learning`: learning curves of one system on one corpus."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cmarr.aggregate import Row, described
+from cmarr.choice import METRICS
+from cmarr.picture import colour, legend, notes_of, panels, save
+from extractors.files import UserError, read_csv, read_json
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLES = ("-", "--", ":", "-.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run."""
+
+    record: dict[str, Any]
+    history: list[Row]
+
+    def row(self) -> Row:
+        """The run as tables describe it."""
+        return {key: str(value) for key, value in self.record.items()} | {"notes": "; ".join(self.record["notes"])}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models", nargs="+", type=Path, required=True, help="history.csv of every run, with record.json beside it"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="PNG: a panel per part of the loss, one for the choice")
+
+
+def main(args: argparse.Namespace) -> None:
+    runs = [Run(read_json(path.with_name("record.json")), read_csv(path)) for path in args.models]
+    rows = [run.row() for run in runs]
+    if len({(row["corpus"], row["system"]) for row in rows}) > 1:
+        raise UserError("--models: histories of one system on one corpus, please; these are of several")
+    corpus, system, origin = (rows[0][key] for key in ("corpus", "system", "origin"))
+    title = f"Learning curves of {system} on {corpus} ({origin}), {described(rows)}"
+    save(draw(runs), args.out, title, notes_of(rows), origin)
+
+
+def columns_of(runs: list[Run]) -> dict[str, str]:
+    """Columns of the histories that are shown, with the titles of their panels: losses, then what chose the epoch."""
+    found = {name: f"loss: {name.removeprefix('loss_')}" for name in runs[0].history[0] if name.startswith("loss_")}
+    for name in runs[0].history[0]:
+        rows, _, metric = name.partition("_")
+        if metric in METRICS:
+            found[name] = f"{metric.replace('_', ' ').replace('uar', 'UAR')} on {rows} utterances (%)"
+    return found
+
+
+def draw(runs: list[Run]) -> Figure:
+    """A thin line per run, coloured by fold and dashed by seed; a dot marks the epoch that was kept."""
+    shown = columns_of(runs)
+    across = min(3, len(shown))
+    down = -(-len(shown) // across)
+    figure, axes = panels(down, across, 2.9 * down)
+    folds = sorted({str(run.record["fold"]) for run in runs})
+    seeds = sorted({int(run.record["seed"]) for run in runs})
+    for panel, (column, title) in zip(axes.flat, shown.items(), strict=False):
+        for run in runs:
+            place = folds.index(str(run.record["fold"]))
+            style = STYLES[seeds.index(int(run.record["seed"])) % len(STYLES)]
+            _curve(panel, run, column, colour(place), style)
+        panel.set_title(title, fontsize=10, loc="left")
+        panel.grid(color="#eeeeee")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    for panel in axes.flat[len(shown) :]:
+        panel.set_axis_off()
+    for panel in axes[-1]:
+        panel.set_xlabel("epoch")
+    for place, fold in enumerate(folds):
+        axes[0, 0].plot([], [], color=colour(place), label=f"fold {fold}")
+    for place, seed in enumerate(seeds):
+        axes[0, 0].plot([], [], color="#555555", linestyle=STYLES[place % len(STYLES)], label=f"seed {seed}")
+    axes[0, 0].plot([], [], "o", color="#555555", markersize=4, label="epoch kept")
+    legend(figure)
+    return figure
+
+
+def _curve(panel: Axes, run: Run, column: str, line_colour: str, style: str) -> None:
+    from matplotlib.ticker import LogLocator
+
+    values = np.array([float(row[column]) for row in run.history])
+    epochs = np.array([int(row["epoch"]) for row in run.history])
+    kept = epochs == run.record["best_epoch"]
+    panel.plot(epochs, values, color=line_colour, linestyle=style, linewidth=0.8)
+    panel.plot(
+        epochs[kept], values[kept], "o", color=line_colour, markersize=4, markeredgecolor="white", markeredgewidth=0.4
+    )
+    if column.startswith("loss_") and values.min() > 0:
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter("")

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from cmarr.aggregate import Cell, facts, spread, values, weighted
+from extractors.files import UserError
+
+SCORES = [("2", "1", 50.0), ("1", "1", 60.0), ("2", "7", 54.0), ("1", "7", 62.0)]
+"""fold, seed, score"""
+
+
+def test_values_are_means_over_seeds_by_fold_and_over_folds_by_seed() -> None:
+    found = values(SCORES)
+    assert list(found.folds.items()) == [("1", 61.0), ("2", 52.0)]
+    assert list(found.seeds.items()) == [("1", 55.0), ("7", 58.0)]
+    row = found.statistics("war")
+    assert (row["war_mean"], row["war_std"], row["war_seed_std"]) == ("56.50", "6.36", "2.12")
+    half = 12.706205 * spread([61, 52]) / np.sqrt(2)
+    assert float(row["war_high"]) - float(row["war_low"]) == pytest.approx(2 * half, abs=0.011)
+
+
+def test_what_one_fold_and_seed_cannot_tell_is_empty() -> None:
+    row = values(SCORES[:1]).statistics("uar")
+    assert row == {"uar_mean": "50.00", "uar_std": "", "uar_low": "", "uar_high": "", "uar_seed_std": ""}
+    assert set(values([]).statistics("uar").values()) == {""}
+
+
+def test_differences_are_paired_by_fold_and_seed() -> None:
+    one = Cell(values(SCORES), values(SCORES))
+    other = Cell(values([(fold, seed, score / 2) for fold, seed, score in reversed(SCORES)]), one.uar)
+    found = one.minus(other)
+    assert found.war.folds == {"1": 30.5, "2": 26.0}
+    assert found.war.seeds == {"1": 27.5, "7": 29.0}
+    assert set(found.uar.folds.values()) == {0.0}
+    mixed = weighted([(0.25, one), (0.75, other)])
+    assert mixed.war.folds == {"1": 61 * (0.25 + 0.375), "2": 52 * (0.25 + 0.375)}
+
+
+def test_other_folds_are_not_compared() -> None:
+    one = Cell(values(SCORES), values(SCORES))
+    other = Cell(values(SCORES[1:2]), values(SCORES[1:2]))
+    with pytest.raises(UserError, match="not the same folds and seeds"):
+        one.minus(other)
+
+
+def test_facts_name_every_different_statement_once() -> None:
+    row = {"protocol": "clean", "choice": "validation", "encoders": "frozen", "origin": "release", "notes": ""}
+    found = facts([row, row | {"notes": "one"}, row | {"notes": "two", "origin": "synthetic"}])
+    assert (found["notes"], found["origin"], found["protocol"]) == ("one; two", "release, synthetic", "clean")
