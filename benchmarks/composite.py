@@ -76,7 +76,7 @@ def configuration(out: Path, layouts: list[str], seeds: list[int]) -> Path:
             "speech": {"model": "logmel"},
         },
         "seeds": seeds,
-        "systems": {name: system for name in ("cm_arr", "baseline")},
+        "systems": dict.fromkeys(("cm_arr", "baseline"), system),
     }
     path = out / "composite.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
