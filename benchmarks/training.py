@@ -25,14 +25,15 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from cmarr.batch import Batch
 from cmarr.data import Dataset, Packed, load
-from cmarr.engine import probabilities
+from cmarr.engine import probabilities, train_step
 from cmarr.model_file import save
+from cmarr.runtime import start_torch
 from cmarr.settings import CmArr, Features
 from cmarr.systems import build
 from cmarr.systems.base import SystemModule
 from cmarr.vocabulary import CLASSES, CONDITIONS, MODALITIES, availability
+from extractors.device import add_arguments as add_device_arguments
 from extractors.files import sha256, write_csv, write_json
 from extractors.store import Frames, write_store
 
@@ -72,34 +73,30 @@ def dataset(rows: int, device: torch.device) -> Dataset:
     return Dataset([str(row) for row in range(rows)], torch.arange(rows, device=device) % 4, packed, CLASSES)
 
 
-def step(size: str, device: torch.device, profile: bool) -> None:
-    """Print time, share of the peak and overhead of a training step."""
+def step(settings: CmArr, device: torch.device, profile: bool) -> None:
+    """Print time, share of the peak and overhead of the engine's training step."""
     from torch.utils.flop_counter import FlopCounterMode
 
     torch.manual_seed(0)
     data = dataset(64, device)
-    system = build("cm_arr", CmArr.model_validate({"size": size}), DIMS, 4).to(device).train()
+    system = build("cm_arr", settings, DIMS, 4).to(device).train()
     optimizer = torch.optim.AdamW(system.parameters(), 1e-4, fused=True)
     patterns = torch.tensor([availability(condition) for condition in CONDITIONS])
     drawn = patterns[torch.arange(BATCH) % len(patterns)]
     rows, ready = torch.arange(BATCH), data.batch(torch.arange(BATCH), drawn)
-
-    def model(batch: Batch) -> dict[str, torch.Tensor]:
-        parts = system.loss(batch)
-        parts["total"].backward()
-        return parts
+    bf16 = settings.training.precision == "bf16"
 
     def bare() -> None:
         for parameter in system.parameters():
             parameter.grad = None
-        model(ready)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            loss = system.loss(ready)["total"]
+        loss.backward()
 
     def whole() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        parts = model(data.batch(rows, drawn))
-        torch.nn.utils.clip_grad_norm_(system.parameters(), 1.0)
-        optimizer.step()
-        torch.stack([value.detach().float().clone() for value in parts.values()])
+        patterns[torch.randint(len(patterns), (BATCH,))]
+        log = train_step(system, data.batch(rows, drawn), optimizer, 1e-4, settings.training)
+        torch.stack(list(log.values()))
 
     with FlopCounterMode(display=False) as counted:
         whole()
@@ -109,9 +106,9 @@ def step(size: str, device: torch.device, profile: bool) -> None:
     rate = (before + peak(device)) / 2
     alone, taken = (statistics.median(times) for times in zip(*pairs, strict=True))
     print(
-        f"{size}: {taken:.3f} s a step ({1 / taken:.2f} steps/s), {counted.get_total_flops() / 1e9:.1f} GFLOP, "
-        f"{100 * counted.get_total_flops() / taken / rate:.1f} % of {rate / 1e9:.0f} GFLOP/s; "
-        f"overhead {100 * (taken - alone) / taken:.1f} %",
+        f"{settings.size}, {settings.training.precision}: {taken:.3f} s a step ({1 / taken:.2f} steps/s), "
+        f"{counted.get_total_flops() / 1e9:.1f} GFLOP, {100 * counted.get_total_flops() / taken / rate:.1f} % of "
+        f"{rate / 1e9:.0f} GFLOP/s; overhead {100 * (taken - alone) / taken:.1f} %",
         flush=True,
     )
     if profile:
@@ -120,7 +117,7 @@ def step(size: str, device: torch.device, profile: bool) -> None:
         print(found.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=40))
 
 
-def prediction(folder: Path, size: str, threads: int) -> None:
+def prediction(folder: Path, settings: CmArr, threads: int) -> None:
     """Print the time of prediction jobs beyond their forward passes."""
     rng = np.random.default_rng(0)
     names = [f"u{row:04d}" for row in range(TEST)]
@@ -144,7 +141,6 @@ def prediction(folder: Path, size: str, threads: int) -> None:
         )
         write_store(folder / f"{modality}.h5", dim, items, lengths[modality].tolist(), {}, about)
     write_json(folder / "folds.json", {"folds": {"5": {"train": [], "validation": [], "test": names}}})
-    settings = CmArr.model_validate({"size": size})
     torch.manual_seed(0)
     system = build("cm_arr", settings, DIMS, 4)
     save(folder / "model.safetensors", system.state_dict(), {}, "synthetic")
@@ -168,8 +164,8 @@ def prediction(folder: Path, size: str, threads: int) -> None:
         taken = time.perf_counter() - begin
         bare = arithmetic(folder, names, labels, system, conditions)
         print(
-            f"{size}, {TEST} utterances, {len(conditions)} condition(s): {taken:.1f} s, forward passes {bare:.1f} s, "
-            f"beyond them {(taken - bare) / len(conditions):.2f} s a condition",
+            f"{settings.size}, {TEST} utterances, {len(conditions)} condition(s): {taken:.1f} s, forward {bare:.1f} s, "
+            f"beyond it {(taken - bare) / len(conditions):.2f} s a condition",
             flush=True,
         )
 
@@ -193,17 +189,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=("step", "predict"))
     parser.add_argument("--size", choices=("paper", "lite", "tiny"))
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="of the step")
     parser.add_argument("--profile", action="store_true", help="print the costliest operations of a step")
+    add_device_arguments(parser)
+    parser.set_defaults(threads=2)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = start_torch(args, args.precision)
     for size in [args.size] if args.size else ["lite", "paper"]:
+        settings = CmArr.model_validate({"size": size, "training": {"precision": args.precision}})
         if args.only != "predict":
-            step(size, device, args.profile)
+            step(settings, device, args.profile)
         if args.only != "step":
             with TemporaryDirectory() as folder:
-                prediction(Path(folder), size, args.threads)
+                prediction(Path(folder), settings, args.threads)
 
 
 if __name__ == "__main__":

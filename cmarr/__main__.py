@@ -9,7 +9,7 @@ from extractors.console import run
 VERBS = {
     "folds": "split a corpus into training, validation and test utterances",
     "train": "train one system on one fold with one seed",
-    "predict": "predict a test fold under one missing condition",
+    "predict": "predict a test fold under all missing conditions",
     "scores": "compute WAR, UAR and confusions of every prediction file",
     "table1": "count utterances per class and corpus",
     "table2": "aggregate scores to WAR and UAR per condition",

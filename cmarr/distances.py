@@ -16,10 +16,11 @@ def cosine(one: Points, other: Points) -> float:
 
 
 def frechet(one: Points, other: Points) -> float:
-    """Frechet distance |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2) of Gaussians fitted to two sets of points.
+    """Squared Frechet distance, as in FID, of Gaussians fitted to two sets of points.
 
-    Covariances have the divisor n - 1. The trace of the root is the nuclear norm of C1^1/2 C2^1/2, which takes no root
-    of a rounding error, so fewer points than dimensions do no harm.
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), covariances with the divisor n - 1. The trace of the root is
+    the nuclear norm of C1^1/2 C2^1/2, which takes no root of a rounding error, so fewer points than dimensions do no
+    harm.
     """
     covariances = [np.atleast_2d(np.cov(points, rowvar=False)) for points in (one, other)]
     first, second = (_root(covariance) for covariance in covariances)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cmarr.batch import Batch
 from cmarr.choice import Choice
 from cmarr.data import Dataset
 from cmarr.settings import Training
@@ -33,7 +35,10 @@ class Fit:
     """weights of the chosen epoch, on the CPU"""
     best_epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
-    """one row per epoch: learning rate, mean of each loss part, and the scores that choose the epoch"""
+    """one row per epoch: learning rate, means of the loss parts and of the gradient's norm before clipping, and the
+    scores that choose the epoch"""
+    seconds: float = 0.0
+    """of all jobs that had a part in it, up to the last published state"""
 
 
 def probabilities(system: SystemModule, data: Dataset, rows: Tensor, condition: str) -> Tensor:
@@ -90,7 +95,7 @@ def fit(
     )
     outcome = _resume(system, optimizer, state, device)
     steps_per_epoch = len(_batches(train, settings.batch_size))
-    first = len(outcome.history)
+    first, begin = len(outcome.history), time.monotonic() - outcome.seconds
     with counter("training", "step", settings.epochs * steps_per_epoch, first * steps_per_epoch) as bar:
         for epoch in range(first + 1, settings.epochs + 1):
             torch.manual_seed(seeds("dropout", epoch))
@@ -107,7 +112,8 @@ def fit(
                 if choice.rows != "none"
             }
             means = _means(losses, data, order, epoch)  # the first wait for the device
-            row = {"epoch": epoch, "learning_rate": rates[0]} | {f"loss_{name}": mean for name, mean in means.items()}
+            row = {"epoch": epoch, "learning_rate": rates[0], "gradient_norm": means.pop("gradient_norm")}
+            row |= {f"loss_{name}": mean for name, mean in means.items()}
             if guesses:
                 labels = data.labels.cpu()[judged].numpy()
                 found = {condition: guess.cpu().numpy() for condition, guess in guesses.items()}
@@ -116,6 +122,7 @@ def fit(
             if not guesses or outcome.best_epoch == 0 or row[choice.column] > _best(outcome, choice):
                 outcome.best_epoch = epoch
                 outcome.best = {name: value.detach().cpu().clone() for name, value in system.state_dict().items()}
+            outcome.seconds = time.monotonic() - begin
             _publish(system, optimizer, outcome, state)
     score = f", {choice.column} {_best(outcome, choice):.2f} %" if choice.rows != "none" else ""
     LOG.info("epoch %d of %d is kept%s", outcome.best_epoch, settings.epochs, score)
@@ -141,27 +148,34 @@ def _run(
     generator: torch.Generator,
     bar: Any,
 ) -> dict[str, Tensor]:
-    """One epoch of optimiser steps; each loss part per step, (steps,), still on the device."""
+    """One epoch; what each step logs, (steps,) each, still on the device."""
     system.train()
-    device = data.labels.device
     patterns = torch.tensor([availability(condition) for condition in system.patterns])
-    parameters = list(system.parameters())
     log: dict[str, list[Tensor]] = {}
     for rows, rate in zip(order, rates, strict=True):
         draws = len(rows) if system.patterns_per == "sample" else 1
         drawn = patterns[torch.randint(len(patterns), (draws,), generator=generator)].expand(len(rows), -1)
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            parts = system.loss(data.batch(rows, drawn))
-        for name, value in parts.items():
-            log.setdefault(name, []).append(value.detach().float().clone())
-        optimizer.zero_grad(set_to_none=True)
-        parts["total"].backward()
-        torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
+        for name, value in train_step(system, data.batch(rows, drawn), optimizer, rate, settings).items():
+            log.setdefault(name, []).append(value)
         bar.update()
     return {name: torch.stack(values) for name, values in log.items()}
+
+
+def train_step(
+    system: SystemModule, batch: Batch, optimizer: torch.optim.Optimizer, rate: float, settings: Training
+) -> dict[str, Tensor]:
+    """One step of the optimiser; loss parts and the gradient's norm before clipping, scalars on the device."""
+    device = next(iter(batch.features.values())).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+        parts = system.loss(batch)
+    log = {name: value.detach().float().clone() for name, value in parts.items()}
+    optimizer.zero_grad(set_to_none=True)
+    parts["total"].backward()
+    log["gradient_norm"] = torch.nn.utils.clip_grad_norm_(system.parameters(), settings.clip_norm)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    return log
 
 
 def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], epoch: int) -> dict[str, float]:
@@ -186,7 +200,7 @@ def _publish(system: SystemModule, optimizer: torch.optim.Optimizer, outcome: Fi
     if outcome.best_epoch < len(outcome.history):
         tensors |= {f"best.{name}": value for name, value in outcome.best.items()}
     plain = {name: value.detach().cpu().clone() for name, value in tensors.items()}  # shared weights are written twice
-    state.save(plain, {"best_epoch": outcome.best_epoch, "history": outcome.history})
+    state.save(plain, {"best_epoch": outcome.best_epoch, "history": outcome.history, "seconds": outcome.seconds})
 
 
 def _resume(system: SystemModule, optimizer: torch.optim.Optimizer, state: TrainingState, device: torch.device) -> Fit:
@@ -202,9 +216,8 @@ def _resume(system: SystemModule, optimizer: torch.optim.Optimizer, state: Train
         values.setdefault(int(number), {})[key] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": values})
     best = _part(tensors, "best.") or _part(tensors, "system.")
-    history = content["history"]
-    LOG.info("going on behind epoch %d", len(history))
-    return Fit({name: value.cpu().clone() for name, value in best.items()}, content["best_epoch"], history)
+    LOG.info("going on behind epoch %d", len(content["history"]))
+    return Fit({name: value.cpu().clone() for name, value in best.items()}, **content)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

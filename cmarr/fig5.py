@@ -25,7 +25,7 @@ SHADES = {
     "true.text": "#08519c", "true.speech": "#a63603", "true.video": "#00541f",
 }  # fmt: skip
 """light for recovered, dark for true"""
-NUMBERS = ("cosine", "cosine_centred", "frechet")
+NUMBERS = ("cosine", "cosine_centred", "frechet_squared")
 COLUMNS = (
     "method", "modality", *NUMBERS, "utterances", "width", "corpus", "system", "fold", "seed", *FACTS,
 )  # fmt: skip
@@ -41,7 +41,7 @@ class Method:
     about: Row
 
     def row(self, modality: str) -> Row:
-        """Distances of the recovered to the true set: cosine as it is and less the true set's mean, and Frechet."""
+        """Recovered against true set: cosine as it is and less the true set's mean, and squared Frechet distance."""
         recovered, true = (self.points[f"{kind}.{modality}"] for kind in ("recovered", "true"))
         centre = true.mean(0)
         found = (cosine(recovered, true), cosine(recovered - centre, true - centre), frechet(recovered, true))
@@ -111,7 +111,7 @@ def draw(methods: list[Method], rows: list[Row]) -> Figure:
         panel.scatter(*places[mixed].T, s=4 + 2000 / len(places), c=shades[mixed], alpha=0.8, linewidths=0)
         lines = [
             f"{row['modality']:7s} cosine {float(row['cosine']):6.3f}  centred {float(row['cosine_centred']):6.3f}"
-            f"  Fréchet {float(row['frechet']):<8.4g}"
+            f"  squared Fréchet {float(row['frechet_squared']):<8.4g}"
             for row in rows if row["method"] == method.name
         ]  # fmt: skip
         panel.set_title(method.name, fontsize=11)

@@ -21,6 +21,7 @@ def section(
     lines += ["WAR / UAR in percent, mean ± standard deviation over folds.", "", *grid([*body, *last])]
     phrase = described(own)
     lines += ["", f"{phrase[0].upper()}{phrase[1:]}. Scores that chose the epoch: {about['choice']}."]
+    lines.append("Scores of all folds' utterances together are in the CSV file, as `war_pooled` and `uar_pooled`.")
     if about["origin"] != "release":
         lines.append(f"The data are {about['origin']}: the figures say nothing about the real corpus.")
     return [*lines, ""]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from cmarr.batch import Batch
 from cmarr.data import Dataset, labels_of, load
 from cmarr.engine import EVALUATION_BATCH
 from cmarr.model_file import restore
 from cmarr.runtime import start_torch
 from cmarr.settings import Features
-from cmarr.systems.base import SystemModule
+from cmarr.systems.base import Recovering
 from cmarr.vocabulary import FULL, MISSING_CONDITIONS, MODALITIES, present
 from extractors.device import add_arguments as add_device_arguments
 from extractors.files import UserError, publish, read_json, sha256
@@ -47,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
     labels = labels_of(args.manifest, ids)
     data = load(stores, ids, labels, record["classes"], limits, sha256(args.manifest), device)
     system, statistics = restore(args.model, record, device)
-    if not hasattr(system, "representations"):
+    if not isinstance(system, Recovering):
         raise UserError(f"{args.model}: {record['system']} recovers nothing that could be shown; name another system")
     if statistics:
         data.standardize(statistics)
@@ -58,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
         save_file(tensors, draft, {"about": json.dumps(about)})
 
 
-def represented(system: SystemModule, data: Dataset) -> dict[str, Tensor]:
+def represented(system: Recovering, data: Dataset) -> dict[str, Tensor]:
     """`true.<modality>` when nothing is missing, `recovered.<modality>` when only that modality is missing."""
     found = {f"true.{modality}": values for modality, values in _under(system, data, FULL).items()}
     for modality in MODALITIES:
@@ -67,7 +65,9 @@ def represented(system: SystemModule, data: Dataset) -> dict[str, Tensor]:
     return found
 
 
-def _under(system: SystemModule, data: Dataset, condition: str) -> dict[str, Tensor]:
-    represent: Callable[[Batch], dict[str, Tensor]] = system.representations  # type: ignore[assignment]
-    parts = [represent(data.batch(rows, condition)) for rows in torch.arange(len(data.ids)).split(EVALUATION_BATCH)]
+def _under(system: Recovering, data: Dataset, condition: str) -> dict[str, Tensor]:
+    parts = [
+        system.representations(data.batch(rows, condition))
+        for rows in torch.arange(len(data.ids)).split(EVALUATION_BATCH)
+    ]
     return {modality: torch.cat([part[modality] for part in parts]).cpu().contiguous() for modality in MODALITIES}

@@ -36,6 +36,7 @@ def differences(cell: Cell, full: Cell) -> dict[str, str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", type=Path, required=True, help="one column per system, in order of appearance")
+    parser.add_argument("--confusions", type=Path, required=True, help="of the same runs")
     parser.add_argument("--full", required=True, help="system that the others are compared with")
     parser.add_argument(
         "--out", type=Path, required=True, help="table as CSV, one row per corpus, system and condition"
@@ -50,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
     if lacking := next((name for name in corpora if (name, args.full, "average") not in table), None):
         raise UserError(f"{args.scores}: has no {args.full} on {lacking}, which the others are compared with; train it")
     rows = []
-    for row in rows_of(table, scores):
+    for row in rows_of(table, scores, read_csv(args.confusions)):
         corpus, system, condition = row["corpus"], row["system"], row["condition"]
         compared = dict.fromkeys(DIFFERENCES, "")
         if system != args.full:

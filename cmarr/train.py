@@ -8,7 +8,6 @@ import json
 import logging
 import platform
 import resource
-import time
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    begin = time.monotonic()
     module = base(args.system)
     try:
         settings = Systems.model_validate({module: json.loads(args.settings)}).chosen()[module]
@@ -63,7 +61,10 @@ def main(args: argparse.Namespace) -> None:
         ) from error
     device = start_torch(args, settings.training.precision)
     plan = read_json(args.folds)
-    fold, choice = plan["folds"][args.fold], Choice(**plan["choice"])
+    try:
+        fold, choice = plan["folds"][args.fold], Choice(**plan["choice"])
+    except KeyError as error:
+        raise UserError(f"{args.folds}: has no {error}; name one of its folds, or delete it and run again") from error
     stores = {modality: args.stores / f"{modality}.h5" for modality in MODALITIES}
 
     ids = fold["train"] + (fold[choice.rows] if choice.rows != "none" else [])
@@ -110,8 +111,12 @@ def main(args: argparse.Namespace) -> None:
     record = about | {
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
         "best_epoch": outcome.best_epoch,
-        "scores": {key: value for key, value in outcome.history[outcome.best_epoch - 1].items() if "_" in key},
-        "seconds": round(time.monotonic() - begin, 1),
+        "scores": {
+            key: value
+            for key, value in outcome.history[outcome.best_epoch - 1].items()
+            if key.startswith(f"{choice.rows}_")
+        },
+        "seconds": round(outcome.seconds, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
     write_json(args.out_dir / "record.json", record)
@@ -120,13 +125,14 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _fingerprints(stores: dict[str, Path]) -> dict[str, dict[str, str]]:
-    """Attributes of each store that identify its content."""
+    """What identifies the content of each store: some attributes, and its seal."""
     found = {}
     for path in stores.values():
         with FeatureStore(path) as store:
-            found[str(path)] = {
+            named = {
                 key: str(store.attributes[key]) for key in ("encoder", "weights_sha256", "manifest_sha256", "settings")
             }
+            found[str(path)] = named | {"seal": f"{store.seal:08x}"}
     return found
 
 

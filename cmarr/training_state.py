@@ -40,9 +40,9 @@ class TrainingState:
         """Publish the state in place of the one before; states of other fingerprints go."""
         with publish(self._path) as draft:
             save_file(tensors, draft, {CONTENT: json.dumps(content)})
-        for other in self._folder.iterdir():
+        for other in self._folder.glob("[!.]*"):
             if other != self._path:
-                other.unlink()
+                other.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete everything, once the model is published."""

@@ -31,4 +31,4 @@ def variant(system: str, changes: Mapping[str, object]) -> str:
 def _text(value: object) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return f"{Decimal(f'{value:g}'):f}" if isinstance(value, int | float) else str(value)
+    return f"{Decimal(repr(value)).normalize():f}" if isinstance(value, float) else str(value)

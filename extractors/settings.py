@@ -16,7 +16,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 class Settings(BaseModel):
     """Base of every settings object: immutable, and a key that is not declared is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -174,7 +174,7 @@ class VideoEncoder(FrozenEncoder):
 class DensefaceRecipe(Settings):
     """How Denseface is trained on FER+: stochastic gradient descent, one rise and one fall of the learning rate.
 
-    Ranges of the augmentation: microsoft/FERPlus. Momentum: corpora.md 3.5, as for mean and std.
+    Ranges of the augmentation: microsoft/FERPlus. Momentum, mean and std: docs/denseface.md.
     """
 
     targets: Literal["majority", "probability", "cross_entropy"] = Field(

@@ -114,8 +114,8 @@ def _seal(
 class FeatureStore:
     """An open store, to be used in a `with` block; UserError when the file is missing, unfinished, foreign or damaged.
 
-    `ids`, `dim`, `dtype` (of the numbers in the file), `attributes`, `problems` (id to reason) and `offsets` are read
-    at once, features when asked for.
+    `ids`, `dim`, `dtype` (of the numbers in the file), `attributes`, `problems` (id to reason), `offsets` and `seal`
+    (which differs when anything in the store does) are read at once, features when asked for.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +138,7 @@ class FeatureStore:
         }
         if not attributes.pop("complete", False) or attributes.get("format") != FORMAT:
             raise UserError(f"{self.path}: unfinished, or not in store format {FORMAT}; delete it and run again")
-        seal = attributes.pop("seal")
+        self.seal = int(attributes.pop("seal"))
         self.attributes = attributes
         self.problems: dict[str, str] = json.loads(attributes["problems"])
         self.ids: list[str] = [name.decode() for name in self._file["ids"][:]]
@@ -148,7 +148,7 @@ class FeatureStore:
         self.dim = int(self._values.shape[1])
         self.dtype: np.dtype[Any] = self._values.dtype
         self._rows = {name: row for row, name in enumerate(self.ids)}
-        if seal != _seal(self.ids, self.offsets, self._checksums, attributes):
+        if self.seal != _seal(self.ids, self.offsets, self._checksums, attributes):
             raise ValueError("checksum of ids and attributes differs")
         counts = {len(self.ids), len(self._rows), len(self._checksums), len(self.offsets) - 1}
         ends = {len(self._values), len(self._valid), int(self.offsets[-1])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,14 @@ class SystemModule(nn.Module, ABC):
         Every modality of every sample is real; `batch.available` says which ones count as missing. ValueError without
         labels.
         """
+
+
+@runtime_checkable
+class Recovering(Protocol):
+    """A system that puts something in the place of missing modalities."""
+
+    def representations(self, batch: Batch) -> dict[str, Tensor]:
+        """(batch, width) per modality: what was seen where it is available, its recovery elsewhere."""
 
 
 def observed(batch: Batch, encoders: nn.ModuleDict, empty: tuple[int, int]) -> dict[str, Tensor]:

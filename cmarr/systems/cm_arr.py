@@ -64,7 +64,7 @@ class Branch(nn.Module):
         x = self.project(source, lengths)
         if self.settings.instance == "first":
             return x, tuple(part[:, 0] for part in frames)
-        return x, tuple(mean_over_time(part, lengths) for part in frames)
+        return x, tuple(mean_over_time(part.float(), lengths) for part in frames)
 
     def recover(self, latent: Tensor) -> Tensor:
         """Recovered X_n from an estimated latent, both (batch, width, time_steps): eq. 8, then reconstruction."""

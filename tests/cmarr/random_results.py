@@ -68,6 +68,23 @@ def guessed(folder: Path, name: str, condition: str) -> tuple[list[str], list[st
     return list(frame["label"]), [classes[number] for number in guesses]
 
 
+def recomputed_pooled(folder: Path, corpus: str, system: str, conditions: tuple[str, ...]) -> tuple[float, float]:
+    """WAR and UAR in percent of the utterances of all folds together, mean over seeds and `conditions`."""
+    classes, folds = CORPORA[corpus]
+    scores = []
+    for seed in SEEDS:
+        for condition in conditions:
+            labels, guesses = [], []
+            for fold in folds:
+                more = guessed(folder, f"{corpus}/{system}/fold{fold}/seed{seed}", condition)
+                labels += more[0]
+                guesses += more[1]
+            recall = recall_score(labels, guesses, average="macro", labels=classes)
+            scores.append((100 * accuracy_score(labels, guesses), 100 * recall))
+    war, uar = np.mean(scores, axis=0)
+    return war, uar
+
+
 def recomputed(folder: Path, corpus: str, system: str, conditions: tuple[str, ...]) -> np.ndarray:
     """WAR and UAR in percent (folds, seeds, 2), each the mean over `conditions`, straight from the prediction files."""
     classes, folds = CORPORA[corpus]

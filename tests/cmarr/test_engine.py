@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cmarr.batch import Batch
 from cmarr.choice import Choice
 from cmarr.data import Dataset, Packed
-from cmarr.engine import Fit, fit, probabilities, rate_factor
+from cmarr.engine import Fit, _run, fit, probabilities, rate_factor
 from cmarr.seeds import derive
 from cmarr.settings import Baseline, CmArr, Training
 from cmarr.systems import build
@@ -81,7 +81,7 @@ def test_without_judges_the_last_epoch_is_kept(tmp_path: Path) -> None:
     outcome = run(Mock(good_epochs=(2,)), tmp_path, Choice("none", "mean_uar"))
     assert outcome.best_epoch == 4
     assert int(outcome.best["steps"]) == 8
-    assert set(outcome.history[0]) == {"epoch", "learning_rate", "loss_total", "loss_cls"}
+    assert set(outcome.history[0]) == {"epoch", "learning_rate", "gradient_norm", "loss_total", "loss_cls"}
 
 
 def test_scores_of_test_rows_are_called_so(tmp_path: Path) -> None:
@@ -124,11 +124,43 @@ def test_a_last_batch_of_one_is_left_out(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_job_with_step_parts_and_utterances(tmp_path: Path) -> None:
     system = Mock(good_epochs=(1,), bad_step=4)
-    with pytest.raises(UserError, match=r"not finite in epoch 2, step 2 \(total inf, cls [\d.]+\)") as problem:
+    with pytest.raises(UserError, match=r"not finite in epoch 2, step 2 \(total inf, cls [\d.]+, grad") as problem:
         run(system, tmp_path)
     named = str(problem.value).split(": ")[-1].split()
     assert len(named) == 4
     assert sorted(int(name[1:]) % 4 for name in named) == sorted(system.labels[3].tolist())
+
+
+def test_a_gradient_that_is_not_finite_stops_the_job_in_its_last_step_too(tmp_path: Path) -> None:
+    class Sharp(Mock):
+        def loss(self, batch: Batch) -> dict[str, Tensor]:
+            parts = super().loss(batch)
+            edge = (self.weight * 0).sqrt() if int(self.steps) == 8 else self.weight * 0
+            return parts | {"total": parts["total"] + edge}
+
+    with pytest.raises(UserError, match=r"not finite in epoch 4, step 2 \(total [\d.]+, .*gradient_norm nan\)"):
+        run(Sharp(good_epochs=(1,)), tmp_path, Choice("none", "mean_uar"))
+
+
+def test_a_rising_test_score_does_not_move_the_choice_of_clean(tmp_path: Path) -> None:
+    """Validation is best early, test late; which of them is judged is all that the choice depends on."""
+
+    class Opposed(Mock):
+        def forward(self, batch: Batch) -> Tensor:
+            assert batch.labels is not None
+            right = nn.functional.one_hot(batch.labels, 4).float()
+            test = next(iter(batch.features.values()))[:, 0, 0] > 0
+            epoch = int(self.steps) // 2
+            return torch.where((test == (epoch > 2))[:, None], right, -right)
+
+    values = torch.zeros(13, 2)
+    values[4:8] = 1
+    data, test = dataset(values), torch.arange(4, 8)
+    settings, train = Training(epochs=4, batch_size=4), torch.arange(8)
+    assert run(Opposed(()), tmp_path / "clean", data=data).best_epoch == 1
+    chosen = Choice("test", "mean_uar")
+    state = TrainingState(tmp_path / "test", "f")
+    assert fit(Opposed(()), data, train, test, chosen, settings, seeds, state).best_epoch == 3
 
 
 def test_the_schedule_rises_then_falls_to_zero() -> None:
@@ -159,19 +191,22 @@ class KilledError(Exception):
     """In the middle of a step, as a power cut would."""
 
 
+@pytest.mark.parametrize("rows", ["validation", "none"])
 @pytest.mark.parametrize("name", ["cm_arr", "baseline"])
-def test_a_killed_training_ends_with_the_same_bits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed at five random steps and started again, against one that ran through."""
+def test_a_killed_training_ends_with_the_same_bits(
+    name: str, rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at five random steps and started again, against one that ran through; the best epoch lies before some."""
     generator = torch.Generator().manual_seed(0)
     data = dataset(torch.randn(13, 6, generator=generator))
     kinds = {"cm_arr": CmArr(size="tiny"), "baseline": Baseline(size="tiny")}
 
-    def trained(folder: Path) -> Fit:
+    def trained(folder: Path) -> tuple[Fit, dict[str, Tensor]]:
         torch.manual_seed(1)
         system = build(name, kinds[name], dict.fromkeys(MODALITIES, 6), 4)
-        return run(system, folder, data=data, epochs=9, learning_rate=0.01)
+        return run(system, folder, Choice(rows, "mean_uar"), data, epochs=9, learning_rate=0.01), system.state_dict()
 
-    whole = trained(tmp_path / "whole")
+    whole, last = trained(tmp_path / "whole")
     chance = random.Random(5)
     step = torch.optim.AdamW.step
     for _ in range(5):
@@ -188,12 +223,19 @@ def test_a_killed_training_ends_with_the_same_bits(name: str, tmp_path: Path, mo
         with pytest.raises(KilledError):
             trained(tmp_path / "killed")
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
-    again = trained(tmp_path / "killed")
+    again, same = trained(tmp_path / "killed")
     assert again.history == whole.history
     assert again.best_epoch == whole.best_epoch
-    assert set(again.best) == set(whole.best)
-    for key, value in whole.best.items():
-        assert torch.equal(again.best[key], value), key
+    for found, expected in ((again.best, whole.best), (same, last)):
+        assert set(found) == set(expected)
+        assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+def test_weights_of_an_early_best_epoch_outlive_a_kill(tmp_path: Path) -> None:
+    run(Mock(good_epochs=(1,)), tmp_path, epochs=3)
+    outcome = run(Mock(good_epochs=(1,)), tmp_path, epochs=5)
+    assert outcome.best_epoch == 1
+    assert int(outcome.best["steps"]) == 2
 
 
 def test_a_state_of_other_settings_or_a_damaged_one_is_no_use(tmp_path: Path) -> None:
@@ -214,3 +256,21 @@ def fit_steps(folder: Path) -> int:
     found = TrainingState(folder, "f").load(torch.device("cpu"))
     assert found is not None
     return int(found[0]["system.steps"])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_is_not_waited_for_within_an_epoch() -> None:
+    from extractors.console import counter
+
+    device = torch.device("cuda")
+    data = dataset(torch.randn(13, 6))
+    data.labels = data.labels.to(device)
+    data.packed = {name: replace(packed, values=packed.values.to(device)) for name, packed in data.packed.items()}
+    system = build("cm_arr", CmArr(size="tiny"), dict.fromkeys(MODALITIES, 6), 4).to(device)
+    optimizer = torch.optim.AdamW(system.parameters(), 1e-3, fused=True)
+    generator = torch.Generator().manual_seed(0)
+    with counter("training", "step", 8) as bar:
+        for mode in ("default", "error"):  # the first pass loads kernels
+            torch.cuda.set_sync_debug_mode(mode)
+            _run(system, data, list(TRAIN.split(4)), [1e-3] * 2, optimizer, Training(), generator, bar)
+    torch.cuda.set_sync_debug_mode("default")

@@ -60,7 +60,7 @@ def test_numbers_per_method_and_modality(files: list[Path]) -> None:
             centred.append(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
         assert float(row["cosine_centred"]) == pytest.approx(np.mean(centred), abs=6e-5)
         assert float(row["cosine_centred"]) < float(row["cosine"])
-        assert float(row["frechet"]) == pytest.approx(frechet(recovered, true), abs=6e-5)
+        assert float(row["frechet_squared"]) == pytest.approx(frechet(recovered, true), abs=6e-5)
         assert (row["utterances"], row["width"], row["fold"]) == ("12", "4", "5")
         assert (row["origin"], row["notes"]) == ("synthetic", "untrained face model")
     with Image.open(files[0].with_name("fig5.png")) as picture:

@@ -85,11 +85,11 @@ def test_utterances_may_each_be_a_group_and_sessions_have_any_name() -> None:
         assert len({name for part in fold.values() for name in part}) == len(rows)
 
 
-# Utterances per speaker of IEMOCAP, women and men of sessions 1 to 5 (systems.md section 1.1).
+# Utterances per speaker of IEMOCAP, women and men of sessions 1 to 5 (MMIN's splits).
 IEMOCAP = {"1F": 528, "1M": 557, "2F": 481, "2M": 542, "3F": 522, "3M": 629, "4F": 528, "4M": 503, "5F": 590, "5M": 651}
 
 
-def test_folds_by_speaker_have_the_sizes_of_section_1_3() -> None:
+def test_folds_by_speaker_have_the_sizes_of_mmins_splits() -> None:
     rows = [
         {"utterance": f"{speaker}{number}", "speaker": speaker, "session": speaker[0], "dialogue": "", "label": "sad"}
         for speaker in reversed(IEMOCAP) for number in range(IEMOCAP[speaker])

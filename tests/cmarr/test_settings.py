@@ -15,7 +15,7 @@ def test_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_paper_sizes_are_those_of_the_sheet() -> None:
+def test_paper_sizes_are_those_of_map_and_dicmor() -> None:
     sizes = CmArr().sizes()
     assert (sizes.umc_width, sizes.umc_heads, sizes.width, sizes.attention_heads) == (768, 12, 64, 8)
     assert (sizes.flow_steps, sizes.flow_hidden, sizes.rcab_blocks, sizes.time_steps) == (32, 64, 20, 50)
@@ -39,7 +39,7 @@ def test_every_size_name_of_the_settings_is_a_size(settings: type[CmArr] | type[
     assert absent - {"distance_scale"} <= set(Sizes.__dataclass_fields__)
 
 
-def test_open_points_have_the_defaults_of_the_sheet() -> None:
+def test_open_points_have_their_documented_defaults() -> None:
     """Section 9.3, in its order; sizes are checked above."""
     expected = {
         "umc_dropout": 0.1, "sigma": "deviation", "log_sigma_limit": 5.0, "instance": "mean", "distance_scale": None,

@@ -11,7 +11,7 @@ from cmarr.aggregate import ROWS, named
 from cmarr.table3 import heading
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS
 from extractors.console import run
-from tests.cmarr.random_results import CORPORA, NOTES, SYSTEMS, random_results, recomputed
+from tests.cmarr.random_results import CORPORA, NOTES, SYSTEMS, random_results, recomputed, recomputed_pooled
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def table3(folder: Path, full: str) -> int:
     out = ["--out", str(folder / "table3.csv"), "--markdown", str(folder / "table3.md")]
-    return run("cmarr", VERBS, ["table3", "--scores", str(folder / "scores.csv"), "--full", full, *out])
+    made = ["--scores", str(folder / "scores.csv"), "--confusions", str(folder / "confusions.csv")]
+    return run("cmarr", VERBS, ["table3", *made, "--full", full, *out])
 
 
 @pytest.mark.parametrize(
@@ -44,15 +45,17 @@ def test_heads_of_columns_are_words(system: str, head: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Precision loss")  # differences of two folds happen to be equal
 @pytest.mark.parametrize("corpus", CORPORA)
-def test_differences_to_the_full_model_are_those_of_a_paired_t_test(folder: Path, corpus: str) -> None:
+def test_pooled_scores_and_paired_differences_follow_from_the_prediction_files(folder: Path, corpus: str) -> None:
     table = pd.read_csv(folder / "table3.csv").set_index(["corpus", "system", "condition"])
     for system in SYSTEMS:
         for condition in (*CONDITIONS, "average"):
             row = table.loc[(corpus, system, condition)]
+            conditions = MISSING_CONDITIONS if condition == "average" else (condition,)
+            pooled = recomputed_pooled(folder, corpus, system, conditions)
+            assert (row["war_pooled"], row["uar_pooled"]) == pytest.approx(pooled, abs=0.006)
             if system == "cm_arr":
                 assert (row["column"], row.filter(like="minus").notna().any()) == ("ours", False)
                 continue
-            conditions = MISSING_CONDITIONS if condition == "average" else (condition,)
             ours, theirs = (recomputed(folder, corpus, name, conditions).mean(axis=1).T for name in ("cm_arr", system))
             for metric, one, other in zip(("war", "uar"), theirs, ours, strict=True):
                 low, high = scipy.stats.ttest_rel(one, other).confidence_interval()

@@ -10,10 +10,19 @@ import pytest
 
 from cmarr.__main__ import VERBS
 from cmarr.figures import draw
+from cmarr.table2 import pooled_scores
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS
 from extractors.console import run
 from extractors.files import read_csv, write_csv, write_json
-from tests.cmarr.random_results import CORPORA, NOTES, SYSTEMS, random_results, recomputed, score
+from tests.cmarr.random_results import (
+    CORPORA,
+    NOTES,
+    SYSTEMS,
+    random_results,
+    recomputed,
+    recomputed_pooled,
+    score,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +33,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tabulate(folder: Path) -> None:
-    """From the scores in a folder to table2 and the figure in it."""
+    """From the scores and confusions in a folder to table2 and the figure in it."""
     scores = ["--scores", str(folder / "scores.csv")]
     table = ["--out", str(folder / "table2.csv"), "--markdown", str(folder / "table2.md")]
-    assert run("cmarr", VERBS, ["table2", *scores, *table]) == 0
+    confusions = ["--confusions", str(folder / "confusions.csv")]
+    assert run("cmarr", VERBS, ["table2", *scores, *confusions, *table]) == 0
     assert run("cmarr", VERBS, ["figures", *scores, "--out", str(folder / "conditions.png")]) == 0
 
 
@@ -50,6 +60,8 @@ def test_every_number_of_table_2_follows_from_the_prediction_files(results: Path
                 assert row[f"{metric}_low"] == pytest.approx(means.mean() - half, abs=0.006)
                 assert row[f"{metric}_high"] == pytest.approx(means.mean() + half, abs=0.006)
                 assert row[f"{metric}_seed_std"] == pytest.approx(values.mean(axis=0).std(ddof=1), abs=0.006)
+            pooled = recomputed_pooled(results, corpus, system, conditions)
+            assert (row["war_pooled"], row["uar_pooled"]) == pytest.approx(pooled, abs=0.006)
             assert (row["folds"], row["seeds"], row["origin"]) == (folds, 2, "synthetic")
             assert (row["protocol"], row["choice"], row["encoders"]) == ("paper_besttest", "test", "frozen")
             assert row["notes"] == "; ".join(NOTES[corpus])
@@ -99,12 +111,46 @@ def test_the_figure_has_a_panel_per_corpus_with_its_chance_level(results: Path) 
 
 
 def test_one_fold_and_one_seed_have_no_deviation(results: Path, tmp_path: Path) -> None:
-    scores = [row for row in read_csv(results / "scores.csv") if (row["fold"], row["seed"]) == ("1", "1")]
-    write_csv(tmp_path / "scores.csv", list(scores[0]), scores)
+    for name in ("scores.csv", "confusions.csv"):
+        rows = [row for row in read_csv(results / name) if (row["fold"], row["seed"]) == ("1", "1")]
+        write_csv(tmp_path / name, list(rows[0]), rows)
     tabulate(tmp_path)
     row = read_csv(tmp_path / "table2.csv")[0]
+    assert (row["war_pooled"], row["uar_pooled"]) == (row["war_mean"], row["uar_mean"])
     assert {row[f"uar_{name}"] for name in ("std", "low", "high", "seed_std")} == {""}
     assert "±" not in (tmp_path / "table2.md").read_text().split("| available")[1]
+
+
+def test_pooled_scores_weigh_folds_by_their_utterances() -> None:
+    """Text alone is always wrong; else two seeds agree on fold 1 and differ on fold 2, which lacks one label."""
+    right = {("1", "1"): (3, 1), ("1", "2"): (3, 1), ("2", "1"): (0, 4), ("2", "2"): (0, 6)}
+    of_label = {"1": (4, 2), "2": (0, 6)}
+    rows = []
+    for condition in CONDITIONS:
+        for (fold, seed), hits in right.items():
+            for label, other, hit, count in zip("ab", "ba", hits, of_label[fold], strict=True):
+                base = {"corpus": "c", "system": "s", "fold": fold, "seed": seed, "condition": condition}
+                good = 0 if condition == "t" else hit
+                rows.append(base | {"label": label, "predicted": label, "count": str(good)})
+                rows.append(base | {"label": label, "predicted": other, "count": str(count - good)})
+    found = pooled_scores(rows)
+    war = (100 * 8 / 12 + 100 * 10 / 12) / 2
+    uar = ((75 + 100 * 5 / 8) / 2 + (75 + 100 * 7 / 8) / 2) / 2
+    assert found["c", "s", "t"] == {"war_pooled": "0.00", "uar_pooled": "0.00"}
+    assert found["c", "s", "svt"] == {"war_pooled": f"{war:.2f}", "uar_pooled": f"{uar:.2f}"}
+    assert found["c", "s", "average"] == {"war_pooled": f"{5 * war / 6:.2f}", "uar_pooled": f"{5 * uar / 6:.2f}"}
+
+
+def test_scores_without_their_confusions_are_a_user_error(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row for row in read_csv(results / "confusions.csv") if row["system"] != "baseline"]
+    write_csv(tmp_path / "confusions.csv", list(rows[0]), rows)
+    files = ["--scores", str(results / "scores.csv"), "--confusions", str(tmp_path / "confusions.csv")]
+    out = ["--out", str(tmp_path / "table2.csv"), "--markdown", str(tmp_path / "table2.md")]
+    assert run("cmarr", VERBS, ["table2", *files, *out]) == 1
+    assert "confusions: have no baseline on toy" in capsys.readouterr().err
+    assert not (tmp_path / "table2.csv").exists()
 
 
 def corpus_files(folder: Path, rows: list[dict[str, str]], classes: tuple[str, ...], status: str) -> None:

@@ -12,9 +12,11 @@ import pytest
 from safetensors import safe_open
 
 from cmarr.__main__ import VERBS
+from cmarr.training_state import TrainingState
 from cmarr.vocabulary import CONDITIONS
 from extractors.console import run
 from extractors.files import read_csv, read_json
+from extractors.store import FeatureStore, Frames, write_store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +57,89 @@ def test_the_same_seed_gives_the_same_bytes(toy, model: Path, tmp_path: Path) ->
     other[other.index("--seed") + 1] = "2"
     run("cmarr", VERBS, other)
     assert (tmp_path / "model.safetensors").read_bytes() != (model / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["state", "model"])
+def test_a_killed_job_goes_on_and_leaves_no_trace(
+    toy, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: str
+) -> None:
+    """Killed while publishing the state of epoch 2, or between record and model."""
+    system = read_json(model / "record.json")["system"]
+    out = tmp_path / "seed1"
+    with monkeypatch.context() as patch:
+        saves = 0
+
+        def killed(*_: object) -> None:
+            nonlocal saves
+            saves += 1
+            if place == "model" or saves == 2:
+                raise KeyboardInterrupt
+            save_state(*_)
+
+        save_state = TrainingState.save
+        patch.setattr("cmarr.train.save" if place == "model" else "cmarr.engine.TrainingState.save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run("cmarr", VERBS, toy.train_arguments(out, system))
+    assert (tmp_path / ".seed1.state").exists()
+    with caplog.at_level("INFO"):
+        assert run("cmarr", VERBS, toy.train_arguments(out, system)) == 0
+    assert f"going on behind epoch {3 if place == 'model' else 1}" in caplog.text
+    for name in ("model.safetensors", "history.csv"):
+        assert (out / name).read_bytes() == (model / name).read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["seed1"]
+
+
+@pytest.mark.parametrize("changed", ["settings", "store"])
+def test_a_state_of_other_inputs_is_not_gone_on_with(
+    toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, changed: str
+) -> None:
+    stores = tmp_path / "stores"
+    stores.mkdir()
+    for path in toy.folder.iterdir():
+        (stores / path.name).write_bytes(path.read_bytes())
+    arguments = toy.train_arguments(tmp_path / "seed1")
+    arguments[arguments.index("--stores") + 1] = str(stores)
+    with monkeypatch.context() as patch:
+        patch.setattr("cmarr.train.save", lambda *_: sys.exit(1))
+        with pytest.raises(SystemExit):
+            run("cmarr", VERBS, arguments)
+    if changed == "settings":
+        place = arguments.index("--settings") + 1
+        arguments[place] = arguments[place].replace("0.003", "0.002")
+    else:
+        with FeatureStore(stores / "text.h5") as store:
+            items = [(name, Frames(store[name].values * 2, store[name].valid)) for name in store.ids]
+            about = {key: value for key, value in store.attributes.items() if key not in ("format", "problems")}
+            dim = store.dim
+        write_store(stores / "text.h5", dim, items, [len(item.values) for _, item in items], {}, about)
+    with caplog.at_level("INFO"):
+        assert run("cmarr", VERBS, arguments) == 0
+    assert "going on" not in caplog.text
+
+
+def test_a_protocol_that_looks_at_test_data_says_so(toy, tmp_path: Path) -> None:
+    folds = tmp_path / "folds.json"
+    arguments = toy.fold_arguments(folds)
+    arguments[arguments.index("--protocol") + 1] = "paper_besttest"
+    assert run("cmarr", VERBS, arguments) == 0
+    arguments = toy.train_arguments(tmp_path / "model")
+    arguments[arguments.index("--folds") + 1] = str(folds)
+    assert run("cmarr", VERBS, arguments) == 0
+    record = read_json(tmp_path / "model/record.json")
+    assert (record["protocol"], record["choice"]) == ("paper_besttest", "test")
+    assert any("chosen on test data" in note for note in record["notes"])
+    assert set(record["scores"]) == {"test_mean_uar", *(f"test_uar_{condition}" for condition in CONDITIONS)}
+
+
+def test_a_fold_or_settings_that_do_not_exist_are_user_errors(
+    toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cmarr", VERBS, toy.train_arguments(tmp_path / "model", fold="9")) == 1
+    assert "folds.json: has no '9'" in capsys.readouterr().err
+    arguments = toy.train_arguments(tmp_path / "model")
+    arguments[arguments.index("--settings") + 1] = "{size: tiny}"
+    assert run("cmarr", VERBS, arguments) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: --system, --settings or --features")
 
 
 def test_predictions_cover_the_test_fold_with_probabilities(toy, model: Path, tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmarr.config import parse, settings_of
 from cmarr.variants import PART, base, overrides, variant
+from extractors.files import UserError
 
 KEYS = st.from_regex(r"[a-z_]{1,8}(\.[a-z_]{1,8})?", fullmatch=True)
 VALUES = st.one_of(
-    st.from_regex(r"[A-Za-z0-9_]{1,8}", fullmatch=True), st.booleans(), st.none(), st.integers(0, 10**6),
-    st.floats(0, 1e6, allow_subnormal=False),
+    st.from_regex(r"[A-Za-z0-9_]{1,8}", fullmatch=True), st.booleans(), st.none(), st.integers(0),
+    st.floats(0, allow_infinity=False),
 )  # fmt: skip
 
 
@@ -32,6 +34,8 @@ def test_needs_neither_torch_nor_pydantic() -> None:
         ({"lambda_rec": 10.0}, "cm_arr-lambda_rec-10"),
         ({"training.learning_rate": 1e-5}, "cm_arr-training.learning_rate-0.00001"),
         ({"training.epochs": 1_000_000}, "cm_arr-training.epochs-1000000"),
+        ({"training.epochs": 10**30 + 1}, f"cm_arr-training.epochs-1{'0' * 29}1"),
+        ({"alpha": 0.12345678, "beta": 1234567.0}, "cm_arr-alpha-0.12345678-beta-1234567"),
         ({"tau_learned": False, "width": None}, "cm_arr-tau_learned-false-width-null"),
     ],
 )
@@ -48,7 +52,7 @@ def test_a_name_gives_back_its_keys_and_values_and_is_allowed_in_paths(changes: 
     for key, text in overrides(name).items():
         value = changes[key]
         if isinstance(value, int | float) and not isinstance(value, bool):
-            assert float(text) == pytest.approx(value, rel=1e-5)
+            assert type(value)(text) == value
         else:
             assert text == {True: "true", False: "false", None: "null"}.get(value, value)
     assert variant("if_mmin", overrides(name)) == name
@@ -58,3 +62,12 @@ def test_a_name_gives_back_its_keys_and_values_and_is_allowed_in_paths(changes: 
 def test_a_name_that_is_no_variant_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="write <system>-<key>-<value>"):
         overrides(name)
+
+
+@pytest.mark.parametrize("word", ["inf", "nan", "Infinity", "1e999"])
+def test_numbers_that_no_name_could_hold_are_refused_in_one_line(word: str) -> None:
+    content = {"corpora": {"c": {"type": "iemocap", "root": "x"}}}
+    with pytest.raises(UserError, match=r"^configuration: studies\.alpha\.1: [^\n]*finite number[^\n]*$"):
+        parse(content | {"studies": {"alpha": [1, float(word)]}})
+    with pytest.raises(UserError, match=r"^configuration: systems: cm_arr-alpha-\w+: [^\n]*finite number[^\n]*$"):
+        settings_of(parse(content), f"cm_arr-alpha-{word}")

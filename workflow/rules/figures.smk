@@ -50,6 +50,7 @@ rule learning:
         histories=lambda wildcards: plan.files(
             "models", plan.runs(wildcards.corpus, [wildcards.system]), "/history.csv"
         ),
+        records=lambda wildcards: plan.files("models", plan.runs(wildcards.corpus, [wildcards.system]), "/record.json"),
     output:
         figure=f"{R}/figures/learning/{{corpus}}/{{system}}.png",
     params:

@@ -54,6 +54,7 @@ rule table2:
         "Table 2: WAR and UAR per missing condition"
     input:
         scores=f"{R}/scores/table2.csv",
+        confusions=f"{R}/confusions/table2.csv",
     output:
         table=f"{R}/table2.csv",
         markdown=f"{R}/table2.md",
@@ -69,7 +70,8 @@ rule table2:
     conda:
         "../../envs/cmarr.yaml"
     shell:
-        "python -m cmarr table2 --scores {input.scores} --out {output.table} --markdown {output.markdown} > {log} 2>&1"
+        "python -m cmarr table2 --scores {input.scores} --confusions {input.confusions} --out {output.table}"
+        " --markdown {output.markdown} > {log} 2>&1"
 
 
 rule table3:
@@ -77,6 +79,7 @@ rule table3:
         "Table 3: ablations of CM-ARR"
     input:
         scores=f"{R}/scores/table3.csv",
+        confusions=f"{R}/confusions/table3.csv",
     output:
         table=f"{R}/table3.csv",
         markdown=f"{R}/table3.md",
@@ -93,8 +96,8 @@ rule table3:
     conda:
         "../../envs/cmarr.yaml"
     shell:
-        "python -m cmarr table3 --scores {input.scores} --full {params.full} --out {output.table}"
-        " --markdown {output.markdown} > {log} 2>&1"
+        "python -m cmarr table3 --scores {input.scores} --confusions {input.confusions} --full {params.full}"
+        " --out {output.table} --markdown {output.markdown} > {log} 2>&1"
 
 
 rule recall:

@@ -117,7 +117,7 @@ def test_flows_learn_through_their_inverse(shaken: Shaken) -> None:
     assert all(parameter.grad is None for parameter in system.branch("video").flow.parameters())
 
 
-def test_loss_parts_are_those_of_the_sheet(shaken: Shaken, make_batch: MakeBatch) -> None:
+def test_loss_parts_are_those_of_equation_14(shaken: Shaken, make_batch: MakeBatch) -> None:
     system, batch = shaken(), make_batch(size=14)
     assert batch.labels is not None
     x, instances = {}, {}
