@@ -40,7 +40,7 @@ def test_every_size_name_of_the_settings_is_a_size(settings: type[CmArr] | type[
 
 
 def test_open_points_have_their_documented_defaults() -> None:
-    """Section 9.3, in its order; sizes are checked above."""
+    """docs/cm-arr.md, open points in their order; sizes are checked above."""
     expected = {
         "umc_dropout": 0.1, "sigma": "deviation", "log_sigma_limit": 5.0, "instance": "mean", "distance_scale": None,
         "distance_shift": 4.0, "tau_start": 0.07, "tau_least": 0.01, "tau_most": 1.0, "tau_learned": True,
