@@ -18,7 +18,7 @@ from extractors.console import progress
 from extractors.device import add_arguments as add_device_arguments
 from extractors.files import read_json, sha256, write_csv
 
-UTTERANCES_AT_ONCE = 256
+UTTERANCES_AT_ONCE = 128
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
