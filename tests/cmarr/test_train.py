@@ -181,6 +181,17 @@ def test_test_features_change_no_weight_and_no_statistic(toy, model: Path, tmp_p
     assert (tmp_path / "model/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
 
 
+def test_input_statistics_are_those_of_the_training_frames(toy, model: Path) -> None:
+    """Of the utterances that are trained on: neither those of the test nor those of the validation."""
+    fold = read_json(toy.folds)["folds"]["1"]
+    with safe_open(model / "model.safetensors", "pt") as file, FeatureStore(toy.folder / "text.h5") as store:
+        frames = np.concatenate([store[name].values for name in fold["train"]]).astype(np.float64)
+        np.testing.assert_allclose(file.get_tensor("input.text.mean"), frames.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(file.get_tensor("input.text.deviation"), frames.std(axis=0), rtol=1e-5)
+        more = [*frames, *(row for name in fold["validation"] for row in store[name].values)]
+    assert abs(np.mean(more, axis=0) - frames.mean(axis=0)).max() > 1e-3
+
+
 def test_a_damaged_model_is_a_user_error(toy, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("model.safetensors", "record.json"):
         (tmp_path / name).write_bytes((model / name).read_bytes()[: 200 if name.startswith("model") else None])
