@@ -66,7 +66,10 @@ MUTATIONS = (
     ),
     Mutation("resume: moments forgotten", ENGINE, '| {"state": values}', ""),
     Mutation("resume: best weights forgotten", ENGINE, '_part(tensors, "best.") or ', ""),
-    Mutation("not finite: losses only", ENGINE, 'log["gradient_norm"] = ', 'log["gradient_norm"] = torch.zeros(())\n    '),
+    Mutation(
+        "not finite: losses only", ENGINE,
+        'log["gradient_norm"] = ', 'log["gradient_norm"] = log["total"] * 0\n    ',
+    ),
     Mutation("schedule: no decay", ENGINE, "(steps - step) / max(1, steps - rising)", "1.0"),
     Mutation(
         "choice: five conditions pooled", "choice",

@@ -59,7 +59,7 @@ def rows_of(table: Table, scores: Sequence[Row], confusions: Sequence[Row]) -> l
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--scores", type=Path, required=True, help="one column per system, in order of appearance")
     parser.add_argument("--confusions", type=Path, required=True, help="of the same runs")
     parser.add_argument(
         "--out", type=Path, required=True, help="table as CSV, one row per corpus, system and condition"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from cmarr import table2
 from cmarr.aggregate import Cell, Values, cells
 from cmarr.markdown import section
 from cmarr.table2 import COLUMNS, rows_of
@@ -35,13 +35,8 @@ def differences(cell: Cell, full: Cell) -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scores", type=Path, required=True, help="one column per system, in order of appearance")
-    parser.add_argument("--confusions", type=Path, required=True, help="of the same runs")
+    table2.add_arguments(parser)
     parser.add_argument("--full", required=True, help="system that the others are compared with")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="table as CSV, one row per corpus, system and condition"
-    )
-    parser.add_argument("--markdown", type=Path, required=True, help="table in the paper's layout")
 
 
 def main(args: argparse.Namespace) -> None:
