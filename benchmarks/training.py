@@ -26,8 +26,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cmarr.data import Dataset, Packed, load
-from cmarr.engine import probabilities, train_step
+from cmarr.engine import probabilities
 from cmarr.model_file import save
+from cmarr.optimisation import optimizer_of, train_step
 from cmarr.runtime import start_torch
 from cmarr.settings import CmArr, Features
 from cmarr.systems import build
@@ -80,7 +81,8 @@ def step(settings: CmArr, device: torch.device, profile: bool) -> None:
     torch.manual_seed(0)
     data = dataset(64, device)
     system = build("cm_arr", settings, DIMS, 4).to(device).train()
-    optimizer = torch.optim.AdamW(system.parameters(), 1e-4, fused=True)
+    (stage,) = system.stages()
+    optimizer = optimizer_of(stage)
     patterns = torch.tensor([availability(condition) for condition in CONDITIONS])
     drawn = patterns[torch.arange(BATCH) % len(patterns)]
     rows, ready = torch.arange(BATCH), data.batch(torch.arange(BATCH), drawn)
@@ -95,7 +97,7 @@ def step(settings: CmArr, device: torch.device, profile: bool) -> None:
 
     def whole() -> None:
         patterns[torch.randint(len(patterns), (BATCH,))]
-        log = train_step(system, data.batch(rows, drawn), optimizer, 1e-4, settings.training)
+        log = train_step(stage, data.batch(rows, drawn), optimizer, 1e-4)
         torch.stack(list(log.values()))
 
     with FlopCounterMode(display=False) as counted:

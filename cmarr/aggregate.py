@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from extractors.files import UserError
 
 ROWS = (*MISSING_CONDITIONS, "average", FULL)
 """order of the paper; `average` is the mean over the six missing conditions"""
-FACTS = ("protocol", "choice", "encoders", "origin", "notes")
+FACTS = ("protocol", "choice", "encoders", "speech", "origin", "notes")
 """what every table says about the scores in it"""
 STATISTICS = ("mean", "std", "low", "high", "seed_std")
 SCORES = (*(f"{metric}_{name}" for metric in ("war", "uar") for name in STATISTICS), "folds", "seeds")
@@ -120,8 +121,8 @@ def spread(numbers: Sequence[float] | NDArray[np.float64]) -> float:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number as text, empty for NaN."""
-    return "" if np.isnan(value) else f"{value:.{digits}f}"
+    """A number as text, empty for NaN, and never `-0.00`."""
+    return "" if np.isnan(value) else f"{value:z.{digits}f}"
 
 
 def facts(rows: Iterable[Row]) -> Row:
@@ -133,12 +134,31 @@ def facts(rows: Iterable[Row]) -> Row:
     }
 
 
-def described(rows: Sequence[Row]) -> str:
-    """Protocol, encoders and number of runs in one phrase."""
+def facts_of(record: Mapping[str, Any]) -> Row:
+    """What the record of a training says for tables; empty what an older one does not have."""
+    return {name: str(record.get(name, "")) for name in FACTS} | {"notes": "; ".join(record["notes"])}
+
+
+def setting(rows: Iterable[Row]) -> str:
+    """Protocol, encoders and, where it is known, the encoder of the speech in one phrase."""
     about = facts(rows)
+    speech = f", speech by {about['speech']}" if about["speech"] else ""
+    return f"protocol {about['protocol']}, encoders {about['encoders']}{speech}"
+
+
+def described(rows: Sequence[Row]) -> str:
+    """The setting and the numbers of folds and seeds in one phrase."""
     counts = {name: len({row[name] for row in rows}) for name in ("fold", "seed")}
-    sizes = ", ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items())
-    return f"protocol {about['protocol']}, encoders {about['encoders']}, {sizes}"
+    return ", ".join([setting(rows), *(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items())])
+
+
+def statements(rows: Sequence[Row]) -> list[str]:
+    """Sentences below a table of these scores, without markup."""
+    about, phrase = facts(rows), described(rows)
+    found = [f"{phrase[0].upper()}{phrase[1:]}. Scores that chose the epoch: {about['choice']}."]
+    if about["origin"] != "release":
+        found.append(f"The data are {about['origin']}: the figures say nothing about the real corpus.")
+    return found
 
 
 def named(condition: str) -> str:

@@ -23,3 +23,5 @@ class Batch:
     """(batch, 3) bool, columns in the order of `vocabulary.MODALITIES`; at least one per row"""
     labels: Tensor | None = None
     """(batch,) int64 class indices"""
+    targets: Tensor | None = None
+    """(batch, ...) float32, what `Stage.targets` gave for these utterances"""

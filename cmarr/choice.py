@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmarr.metrics import confusion, macro_f1, uar
-from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS
+from cmarr.vocabulary import MISSING_CONDITIONS
 
 ROWS = ("validation", "test", "none")
 METRICS = ("mean_uar", "pooled_uar", "pooled_macro_f1")
@@ -36,12 +36,13 @@ class Choice:
     ) -> dict[str, float]:
         """UAR per condition and the metric, in percent, of `guesses` (condition to (utterances,)).
 
-        `mean_uar` is the mean over all seven conditions; `pooled_uar` and `pooled_macro_f1` are those of one confusion
-        matrix summed over the six missing conditions, as MMIN's code does.
+        `mean_uar` is the mean over all conditions that are there; `pooled_uar` and `pooled_macro_f1` are those of one
+        confusion matrix summed over the missing conditions, as MMIN's code does, or over all if none of them is there.
         """
-        counts = {condition: confusion(labels, guesses[condition], classes) for condition in CONDITIONS}
-        found = {f"{self.rows}_uar_{condition}": uar(counts[condition]) for condition in CONDITIONS}
+        counts = {condition: confusion(labels, guess, classes) for condition, guess in guesses.items()}
+        found = {f"{self.rows}_uar_{condition}": uar(count) for condition, count in counts.items()}
         if self.metric == "mean_uar":
             return found | {self.column: float(np.mean(list(found.values())))}
-        pooled = np.sum([counts[condition] for condition in MISSING_CONDITIONS], axis=0)
+        missing = [counts[condition] for condition in MISSING_CONDITIONS if condition in counts]
+        pooled = np.sum(missing or [*counts.values()], axis=0)
         return found | {self.column: uar(pooled) if self.metric == "pooled_uar" else macro_f1(pooled)}

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
+import re
 import types
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
-from cmarr.settings import Baseline, CmArr, Features, System
-from cmarr.variants import base, overrides, variant
+from cmarr.settings import Baseline, CifMmin, CmArr, Cra, Dicmor, Features, IfMmin, Mmin, System, merged
+from cmarr.variants import NAME, base, overrides, variant
 from extractors.files import UserError
 from extractors.settings import TYPES, AnyCorpus, DensefaceTraining, Encoders, Name, Settings
 
+Protocol = Literal["clean", "clean_session", "paper_last", "paper_besttest", "mmin_clean", "mmin_script"]
+
 
 class Systems(Settings):
-    """Systems to train and compare, each with its settings; leave one out to skip it."""
+    """Systems to train and compare, each with its settings; leave one out to skip it.
 
+    Any other name is that of a module in cmarr/systems with settings of its own (docs/add-a-system.md).
+    """
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": ["object", "null"]}})
+
+    cra: Cra | None = None
+    mmin: Mmin | None = None
+    if_mmin: IfMmin | None = None
+    cif_mmin: CifMmin | None = None
+    dicmor: Dicmor | None = None
     cm_arr: CmArr | None = None
     baseline: Baseline | None = None
 
@@ -32,6 +47,34 @@ class Systems(Settings):
     def chosen(self) -> dict[str, System]:
         """The systems that are configured, by name, in the order of this class."""
         return {name: value for name, value in self if value is not None}
+
+
+def kind_of(system: str) -> type[System]:
+    """Settings class of a system; KeyError when there is no such system.
+
+    That of a module of your own is its `SETTINGS`; only then is the module, and torch with it, imported.
+    """
+    if system in Systems.model_fields:
+        kind: type[System] = get_args(Systems.model_fields[system].annotation)[0]
+        return kind
+    if not re.fullmatch(NAME, system) or not (Path(__file__).parent / f"systems/{system}.py").is_file():
+        raise KeyError(system)
+    kind = import_module(f"cmarr.systems.{system}").SETTINGS
+    return kind
+
+
+def _with_own_systems(content: Mapping[str, Any]) -> type[Config]:
+    """`Config`, with a field for every configured system that is a module of your own."""
+    systems = content.get("systems")
+    own: dict[str, Any] = {}
+    for name in systems if isinstance(systems, Mapping) else ():
+        if name not in Systems.model_fields:
+            with contextlib.suppress(KeyError):
+                own[str(name)] = (kind_of(str(name)) | None, None)
+    if not own:
+        return Config
+    extended = create_model("Systems", __base__=Systems, **own)
+    return create_model("Config", __base__=Config, systems=(extended, ...))
 
 
 Weights = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
@@ -58,6 +101,10 @@ class Studies(Settings):
     sweep_folds: tuple[str, ...] | None = Field(
         None, min_length=1, description="folds of Fig. 4, which has the first seed; all if absent"
     )
+    protocols: tuple[Protocol, ...] = Field(
+        ("paper_besttest",),
+        description="protocols that are compared with the experiment's in protocols.csv, which has the first seed",
+    )
     tsne_fold: str | None = Field(None, description="fold of Fig. 5, which has the first seed; the last one if absent")
 
 
@@ -71,15 +118,18 @@ class Config(Settings):
     encoders: Encoders = Encoders()
     denseface: DensefaceTraining = DensefaceTraining()
     features: Features = Features()
-    protocol: Literal["clean", "clean_session", "paper_last", "paper_besttest", "mmin_clean", "mmin_script"] = Field(
+    protocol: Protocol = Field(
         "clean",
         description="folds, validation set and choice of the epoch. One session is tested: a tenth of the training "
         "dialogues (`clean`) or the next session (`clean_session`) validates, or the last epoch (`paper_last`) or the "
         "best one on test data (`paper_besttest`) is taken. One speaker is tested: the other one of the session "
         "validates (`mmin_clean`), or is unused and the best epoch on test data is taken (`mmin_script`)",
     )
+    released_targets: bool = Field(
+        False, description="under `mmin_clean` and `mmin_script`, fold 8 repeats fold 7, as in MMIN's released targets"
+    )
     seeds: tuple[int, ...] = Field((1,), min_length=1, description="one training per corpus, system, fold and seed")
-    systems: Systems = Systems(cm_arr=CmArr(), baseline=Baseline())
+    systems: Systems = Systems.model_validate({name: {} for name in Systems.model_fields})
     variants: tuple[str, ...] = Field(
         (), description="more columns of Table 2: <system>-<key>-<value>, such as cm_arr-beta-0.5"
     )
@@ -88,10 +138,11 @@ class Config(Settings):
 
 def parse(content: Mapping[str, Any]) -> Config:
     """The typed configuration; UserError with one line per wrong key."""
+    kind = _with_own_systems(content)
     try:
-        config = Config.model_validate(content)
+        config = kind.model_validate(content)
     except ValidationError as error:
-        raise UserError("\n".join(f"configuration: {line}" for line in _lines(error))) from error
+        raise UserError("\n".join(f"configuration: {line}" for line in _lines(kind, error))) from error
     if not config.systems.chosen():
         raise UserError("configuration: no system is chosen under `systems`; add `cm_arr: {}` or another one")
     if len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
@@ -100,17 +151,24 @@ def parse(content: Mapping[str, Any]) -> Config:
         hint = _hint(str(config.studies.corpus), list(config.corpora))
         raise UserError(f"configuration: studies.corpus: no corpus is called `{config.studies.corpus}`; {hint}")
     for name in config.variants:
-        settings_of(config, name, "variants")
+        settings_of(config, name, key="variants")
+        if "protocol" in overrides(name):
+            raise UserError(
+                f"configuration: variants: {name} has a protocol of its own; list it under studies.protocols"
+            )
     if config.systems.cm_arr:
         for name in config.studies.ablations:
-            settings_of(config, name, "studies.ablations")
+            settings_of(config, name, key="studies.ablations")
             if base(name) != "cm_arr":
                 raise UserError(f"configuration: studies.ablations: {name} is no variant of cm_arr; leave it out")
     return config
 
 
-def settings_of(config: Config, name: str, key: str = "systems") -> System:
-    """Settings of a system or a variant of one; UserError tells what of the name is wrong, and the `key` it is from."""
+def settings_of(config: Config, name: str, corpus_type: str = "", key: str = "systems") -> System:
+    """Settings of a system or a variant of one for a type of corpus.
+
+    UserError tells what of the name is wrong, and the `key` it is from. A `protocol` in the name is no setting.
+    """
     place, chosen = f"configuration: {key}: {name}: ", config.systems.chosen()
     try:
         system, changes = base(name), overrides(name)
@@ -118,29 +176,36 @@ def settings_of(config: Config, name: str, key: str = "systems") -> System:
         raise UserError(f"{place}{error}") from error
     if system not in chosen:
         raise UserError(f"{place}`{system}` is not configured under `systems`; {_hint(system, list(chosen))}")
-    content = chosen[system].model_dump()
+    if (protocol := changes.pop("protocol", None)) not in (None, *get_args(Protocol)):
+        raise UserError(f"{place}no protocol is called `{protocol}`; {_hint(str(protocol), list(get_args(Protocol)))}")
+    content: dict[str, Any] = chosen[system].given()
     for path, value in changes.items():
-        *parents, last = path.split(".")
-        inner = content
-        for parent in parents:
-            if not isinstance(inner.get(parent), dict):
-                inner[parent] = {}
-            inner = inner[parent]
-        inner[last] = None if value == "null" else value
+        nested: Any = None if value == "null" else value
+        for part in reversed(path.split(".")):
+            nested = {part: nested}
+        content = merged(content, nested)
     try:
-        return Systems.model_validate({system: content}).chosen()[system]
+        return type(chosen[system]).model_validate(content).resolved(corpus_type)
     except ValidationError as error:
-        raise UserError(place + "; ".join(_lines(error, "systems"))) from error
+        raise UserError(place + "; ".join(_lines(type(config), error, "systems", system))) from error
 
 
 def run_name(config: Config, name: str) -> str:
     """Name under which the runs of a variant lie: without the settings that are as configured, and written one way.
 
-    UserError as in `settings_of`. The name of the system itself when nothing differs.
+    UserError as in `settings_of`. The name of the system itself when nothing differs on any corpus.
     """
-    settings, configured = settings_of(config, name), settings_of(config, base(name))
-    values = {key: (_at(settings, key), _at(configured, key)) for key in overrides(name)}
-    return variant(base(name), {key: new for key, (new, old) in values.items() if new != old})
+    types = {corpus.type for corpus in config.corpora.values()}
+    pairs = [(settings_of(config, name, kind), settings_of(config, base(name), kind)) for kind in sorted(types)]
+    changes: dict[str, object] = {}
+    for key, text in overrides(name).items():
+        if key == "protocol":
+            values: list[tuple[object, object]] = [(text, config.protocol)]
+        else:
+            values = [(_at(settings, key), _at(configured, key)) for settings, configured in pairs]
+        if any(new != old for new, old in values):
+            changes[key] = values[0][0]
+    return variant(base(name), changes)
 
 
 def _at(settings: System, path: str) -> Any:
@@ -158,9 +223,9 @@ def check_roots(config: Config, config_file: str) -> None:
             )
 
 
-def _lines(error: ValidationError, *prefix: str) -> list[str]:
-    """One line per problem, in which `prefix` stands before the place."""
-    return [_explain({**problem, "loc": (*prefix, *problem["loc"])}) for problem in error.errors()]
+def _lines(root: type[Config], error: ValidationError, *prefix: str) -> list[str]:
+    """One line per problem, in which `prefix` stands before the place below `root`."""
+    return [_explain(root, {**problem, "loc": (*prefix, *problem["loc"])}) for problem in error.errors()]
 
 
 def _hint(word: str, known: list[str]) -> str:
@@ -168,7 +233,7 @@ def _hint(word: str, known: list[str]) -> str:
     return f"did you mean `{near[0]}`?" if near else f"valid keys are {', '.join(known)}"
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def _explain(root: type[Config], problem: dict[str, Any]) -> str:
     path = [part for part in problem["loc"] if part != "[key]"]
     shown = [*path[:2], *path[3:]] if path[0] == "corpora" else path  # the third part of a corpus is its type
     place = ".".join(map(str, shown))
@@ -179,14 +244,14 @@ def _explain(problem: dict[str, Any]) -> str:
         got = "" if isinstance(problem["input"], Mapping) else f" (got {problem['input']!r})"
         return f"{place}: {problem['msg']}{got}"
     *parents, key = shown
-    known = _keys(path[:-1])
+    known = _keys(root, path[:-1])
     where = f"under `{'.'.join(map(str, parents))}`" if parents else "at the top level"
     return f"unknown key `{key}` {where}: {_hint(str(key), known)}"
 
 
-def _keys(path: list[str | int]) -> list[str]:
-    """Valid keys of the object at `path`, in which the name of a corpus is followed by its type."""
-    current: Any = Config
+def _keys(root: type[Config], path: list[str | int]) -> list[str]:
+    """Valid keys of the object at `path` below `root`, in which the name of a corpus is followed by its type."""
+    current: Any = root
     for part in path:
         if get_origin(current) is Annotated:
             current = TYPES[str(part)]

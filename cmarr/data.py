@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.rows import moved
@@ -44,6 +45,16 @@ class Packed:
         values = self.values.index_select(0, moved(places.flatten(), self.values.device))
         return values.unflatten(0, places.shape), moved(lengths, self.values.device)
 
+    def averaged(self, size: int) -> Packed:
+        """Means of every `size` frames, the last of a sequence being those of what is left over."""
+        lengths = self.offsets.diff()
+        steps = -(-lengths // size)
+        counts = torch.full((int(steps.sum()),), size)
+        counts[steps.cumsum(0) - 1] = lengths - size * (steps - 1)
+        means = torch.segment_reduce(self.values[:-1], "mean", lengths=moved(counts, self.values.device))
+        offsets = functional.pad(steps.cumsum(0), (1, 0))
+        return Packed(functional.pad(means, (0, 0, 0, 1)), offsets, self.absent)
+
 
 @dataclass
 class Dataset:
@@ -59,10 +70,12 @@ class Dataset:
     def dims(self) -> dict[str, int]:
         return {modality: packed.values.shape[1] for modality, packed in self.packed.items()}
 
-    def statistics(self, rows: Sequence[int]) -> Statistics:
+    def statistics(self, rows: Sequence[int], modalities: Collection[str] = MODALITIES) -> Statistics:
         """Mean and deviation per dimension over all real frames of the given utterances; a deviation of 0 becomes 1."""
         found = {}
         for modality, packed in self.packed.items():
+            if modality not in modalities:
+                continue
             spans = [slice(*packed.offsets[row : row + 2].tolist()) for row in rows if not packed.absent[row]]
             count = max(1, sum(span.stop - span.start for span in spans))
             zero = torch.zeros(packed.values.shape[1], dtype=torch.float64, device=packed.values.device)
@@ -73,12 +86,22 @@ class Dataset:
         return found
 
     def standardize(self, statistics: Statistics) -> None:
-        """Take off the mean and divide by the deviation, in place; what stands for an absent modality stays zeros."""
+        """Take off the mean and divide by the deviation, in place; what stands for an absent modality stays zeros.
+
+        Modalities without statistics stay as they are.
+        """
         for modality, packed in self.packed.items():
+            if modality not in statistics:
+                continue
             mean, deviation = (tensor.to(packed.values.device) for tensor in statistics[modality])
             packed.values.sub_(mean).div_(deviation)
             packed.values[packed.offsets[:-1][packed.absent]] = 0
             packed.values[-1] = 0
+
+    def average(self, sizes: Mapping[str, int]) -> None:
+        """Replace every so many frames of a modality by their mean."""
+        for modality in self.packed.keys() & {name for name, size in sizes.items() if size > 1}:
+            self.packed[modality] = self.packed[modality].averaged(sizes[modality])
 
     def batch(self, rows: Tensor, available: Tensor | str) -> Batch:
         """A batch of the utterances `rows` (batch,), which are on the CPU as well as `available`.

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cmarr.batch import Batch
+from cmarr.blocks.rows import moved
 from cmarr.choice import Choice
 from cmarr.data import Dataset
-from cmarr.settings import Training
-from cmarr.systems.base import SystemModule
+from cmarr.optimisation import optimizer_of, rate_factor, set_up, train_step
+from cmarr.systems.base import Stage, SystemModule
 from cmarr.training_state import TrainingState
-from cmarr.vocabulary import CONDITIONS, availability, present
+from cmarr.vocabulary import FULL, MODALITIES, availability, present
 from extractors.console import counter
 from extractors.files import UserError
 
 LOG = logging.getLogger("cmarr")
 EVALUATION_BATCH = 64
 Seeds = Callable[[str, int], int]
-"""purpose and epoch to a seed"""
+"""purpose and number of the epoch, counted over all stages, to a seed"""
 
 
 @dataclass
@@ -33,104 +34,111 @@ class Fit:
 
     best: dict[str, Tensor] = field(default_factory=dict)
     """weights of the chosen epoch, on the CPU"""
-    best_epoch: int = 0
+    best_epochs: dict[str, int] = field(default_factory=dict)
+    """the chosen one of each stage, by its name"""
+    stage: int = 0
+    """number of the stage in work, from 0"""
     history: list[dict[str, Any]] = field(default_factory=list)
-    """one row per epoch: learning rate, means of the loss parts and of the gradient's norm before clipping, and the
-    scores that choose the epoch"""
+    """one row per epoch of each stage: learning rate, means of the loss parts and of the gradient's norm before
+    clipping, and the scores that choose the epoch"""
     seconds: float = 0.0
     """of all jobs that had a part in it, up to the last published state"""
 
+    def epochs(self, stage: Stage) -> list[dict[str, Any]]:
+        """Rows of one stage."""
+        return [row for row in self.history if row["stage"] == stage.name]
 
-def probabilities(system: SystemModule, data: Dataset, rows: Tensor, condition: str) -> Tensor:
-    """Class probabilities (len(rows), classes) under one condition, on the device, with the system in evaluation mode.
+    def chosen(self, stage: Stage) -> dict[str, Any] | None:
+        """Row of the chosen epoch of a stage; None before its first."""
+        return self.epochs(stage)[self.best_epochs[stage.name] - 1] if stage.name in self.best_epochs else None
 
-    `rows` are on the CPU. Utterances of like length share a batch, which spares padding; a missing modality has no say.
+
+@dataclass
+class Task:
+    """What a system is trained with."""
+
+    data: Dataset
+    train: Tensor
+    """rows of the data, (utterances,), on the CPU"""
+    judged: Tensor
+    """rows whose scores choose the epoch"""
+    choice: Choice
+    seeds: Seeds
+    state: TrainingState
+
+
+def probabilities(
+    system: SystemModule, data: Dataset, rows: Tensor, condition: str, logits: Callable[[Batch], Tensor] | None = None
+) -> Tensor:
+    """Class probabilities (len(rows), classes) under one condition, on the device; a missing modality has no say.
+
+    `rows` are on the CPU. `logits` stands in for the system's own `forward`. Leaves the system in evaluation mode.
     """
-    was_training = system.training
     system.eval()
-    lengths = torch.stack([data.packed[modality].lengths(rows) for modality in present(condition)]).sum(dim=0)
+
+    def work(part: Tensor) -> Tensor:
+        return (logits or system)(data.batch(part, condition)).float().softmax(dim=1)
+
+    return _in_batches(work, data, rows, present(condition))
+
+
+def _in_batches(work: Callable[[Tensor], Tensor], data: Dataset, rows: Tensor, modalities: Iterable[str]) -> Tensor:
+    """`work` on all `rows`, without gradient; utterances of like length share a batch, which spares padding."""
+    lengths = torch.stack([data.packed[modality].lengths(rows) for modality in modalities]).sum(dim=0)
     order = lengths.argsort(stable=True)
     with torch.inference_mode():
-        parts = [
-            system(data.batch(rows[part], condition)).float().softmax(dim=1) for part in order.split(EVALUATION_BATCH)
-        ]
-    system.train(was_training)
+        parts = [work(rows[part]) for part in order.split(EVALUATION_BATCH)]
     return torch.cat(parts)[order.argsort().to(data.labels.device)]
 
 
-def rate_factor(step: int, steps: int, settings: Training) -> float:
-    """Factor of the learning rate at a step from 0: linear rise over the share `warm_up`, then linear decay to 0.
+def fit(system: SystemModule, task: Task) -> Fit:
+    """Train stage by stage; of each, the epoch with the best score of the judged rows is kept and starts the next one.
 
-    1 throughout when the schedule is constant (docs/cm-arr.md, point 26).
+    Ties go to the earlier epoch. With `choice.rows` none, the last one is kept and nothing judged. Each training
+    sample draws one of the stage's availability patterns, uniformly, whenever it is used, or each batch draws one for
+    all its samples. Every epoch has random streams of its own and ends by publishing the state; with a state at hand,
+    training goes on behind it, on a CPU with the same bits. UserError when the loss is not finite.
     """
-    if settings.schedule == "constant":
-        return 1.0
-    rising = max(1, round(settings.warm_up * steps))
-    if step < rising:
-        return (step + 1) / rising
-    return (steps - step) / max(1, steps - rising)
-
-
-def fit(
-    system: SystemModule,
-    data: Dataset,
-    train: Tensor,
-    judged: Tensor,
-    choice: Choice,
-    settings: Training,
-    seeds: Seeds,
-    state: TrainingState,
-) -> Fit:
-    """Train on the rows `train`; keep the epoch with the best score of the rows `judged`, ties going to the earlier.
-
-    With `choice.rows` none, the last epoch is kept and nothing judged. Each training sample draws one of the system's
-    availability patterns, uniformly, whenever it is used, or each batch draws one for all its samples, as
-    `system.patterns_per` says. Every epoch has random streams of its own, from `seeds`, and ends by publishing
-    `state`; with a state at hand, training goes on behind it, on a CPU with the same bits. UserError when the loss is
-    not finite.
-    """
-    device = data.labels.device
-    optimizer = torch.optim.AdamW(
-        system.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    outcome = _resume(system, optimizer, state, device)
-    steps_per_epoch = len(_batches(train, settings.batch_size))
-    first, begin = len(outcome.history), time.monotonic() - outcome.seconds
-    with counter("training", "step", settings.epochs * steps_per_epoch, first * steps_per_epoch) as bar:
-        for epoch in range(first + 1, settings.epochs + 1):
-            torch.manual_seed(seeds("dropout", epoch))
-            generator = torch.Generator().manual_seed(seeds("order and patterns", epoch))
-            order = _batches(train[torch.randperm(len(train), generator=generator)], settings.batch_size)
-            rates = [
-                settings.learning_rate * rate_factor(step, settings.epochs * steps_per_epoch, settings)
-                for step in range((epoch - 1) * steps_per_epoch, epoch * steps_per_epoch)
-            ]
-            losses = _run(system, data, order, rates, optimizer, settings, generator, bar)
-            guesses = {
-                condition: probabilities(system, data, judged, condition).argmax(dim=1)
-                for condition in CONDITIONS
-                if choice.rows != "none"
-            }
-            means = _means(losses, data, order, epoch)  # the first wait for the device
-            row = {"epoch": epoch, "learning_rate": rates[0], "gradient_norm": means.pop("gradient_norm")}
-            row |= {f"loss_{name}": mean for name, mean in means.items()}
-            if guesses:
-                labels = data.labels.cpu()[judged].numpy()
-                found = {condition: guess.cpu().numpy() for condition, guess in guesses.items()}
-                row |= choice.scores(labels, found, len(data.classes))
-            outcome.history.append(row)
-            if not guesses or outcome.best_epoch == 0 or row[choice.column] > _best(outcome, choice):
-                outcome.best_epoch = epoch
-                outcome.best = {name: value.detach().cpu().clone() for name, value in system.state_dict().items()}
-            outcome.seconds = time.monotonic() - begin
-            _publish(system, optimizer, outcome, state)
-    score = f", {choice.column} {_best(outcome, choice):.2f} %" if choice.rows != "none" else ""
-    LOG.info("epoch %d of %d is kept%s", outcome.best_epoch, settings.epochs, score)
+    stages = system.stages()
+    outcome, optimizer_state = _resume(system, task)
+    begin = time.monotonic() - outcome.seconds
+    steps = {stage.name: len(_batches(task.train, stage.training.batch_size)) for stage in stages}
+    total = sum(steps[stage.name] * stage.training.epochs for stage in stages)
+    with counter("training", "step", total, sum(steps[row["stage"]] for row in outcome.history)) as bar:
+        for number, stage in enumerate(stages):
+            if number < outcome.stage:
+                continue
+            if number > outcome.stage:
+                system.load_state_dict(outcome.best)
+                outcome.stage, optimizer_state = number, {}
+            first = len(outcome.epochs(stage)) + 1
+            if first == 1 and stage.begin:
+                with torch.no_grad():
+                    stage.begin()
+            optimizer = optimizer_of(stage)
+            if optimizer_state:
+                optimizer.load_state_dict(optimizer.state_dict() | {"state": optimizer_state})
+            targets = _targets(system, stage, task)
+            for epoch in range(first, stage.training.epochs + 1):
+                row = _epoch(system, stage, task, epoch, len(outcome.history) + 1, optimizer, targets, bar)
+                best = outcome.chosen(stage)
+                kept = best is None or task.choice.rows == "none" or row[task.choice.column] > best[task.choice.column]
+                if kept:
+                    outcome.best_epochs[stage.name] = epoch
+                    outcome.best = {name: value.detach().cpu().clone() for name, value in system.state_dict().items()}
+                outcome.history.append(row)
+                outcome.seconds = time.monotonic() - begin
+                _publish(system, optimizer, outcome, kept, task.state)
+            score = (outcome.chosen(stage) or {}).get(task.choice.column)
+            text = "" if score is None else f", {task.choice.column} {score:.2f} %"
+            LOG.info(
+                "%s: epoch %d of %d is kept%s",
+                stage.name,
+                outcome.best_epochs[stage.name],
+                len(outcome.epochs(stage)),
+                text,
+            )
     return outcome
-
-
-def _best(outcome: Fit, choice: Choice) -> float:
-    return float(outcome.history[outcome.best_epoch - 1][choice.column])
 
 
 def _batches(rows: Tensor, size: int) -> list[Tensor]:
@@ -138,44 +146,83 @@ def _batches(rows: Tensor, size: int) -> list[Tensor]:
     return [batch for batch in rows.split(size) if len(batch) > 1]
 
 
-def _run(
+def _targets(system: SystemModule, stage: Stage, task: Task) -> Tensor | None:
+    """`Stage.targets` of all training rows, (rows of the data, ...); zeros for the others."""
+    if stage.targets is None:
+        return None
+    system.eval()
+    compute = stage.targets
+    found = _in_batches(lambda part: compute(task.data.batch(part, FULL)), task.data, task.train, MODALITIES)
+    everything = found.new_zeros(len(task.data.ids), *found.shape[1:])
+    return everything.index_copy(0, task.train.to(found.device), found)
+
+
+def _epoch(
     system: SystemModule,
+    stage: Stage,
+    task: Task,
+    epoch: int,
+    stream: int,
+    optimizer: torch.optim.Optimizer,
+    targets: Tensor | None,
+    bar: Any,
+) -> dict[str, Any]:
+    """One epoch and its scores: a row of the history. `stream` numbers the random streams."""
+    settings, data = stage.training, task.data
+    torch.manual_seed(task.seeds("dropout", stream))
+    generator = torch.Generator().manual_seed(task.seeds("order and patterns", stream))
+    order = _batches(task.train[torch.randperm(len(task.train), generator=generator)], settings.batch_size)
+    first, steps = (epoch - 1) * len(order), settings.epochs * len(order)
+    rates = [settings.learning_rate * rate_factor(step, steps, settings) for step in range(first, first + len(order))]
+    set_up(system, stage)
+    losses = _run(stage, data, targets, order, rates, optimizer, generator, bar)
+    guesses = {} if task.choice.rows == "none" else _guesses(system, stage, task)
+    means = _means(losses, data, order, epoch)  # the first wait for the device
+    row = {"stage": stage.name, "epoch": epoch, "learning_rate": rates[0], "gradient_norm": means.pop("gradient_norm")}
+    row |= {f"loss_{name}": mean for name, mean in means.items()}
+    if guesses:
+        labels = data.labels.cpu()[task.judged].numpy()
+        found = {condition: guess.cpu().numpy() for condition, guess in guesses.items()}
+        row |= task.choice.scores(labels, found, len(data.classes))
+    return row
+
+
+def _guesses(system: SystemModule, stage: Stage, task: Task) -> dict[str, Tensor]:
+    """Classes of the judged rows under each condition that the stage is judged by."""
+    data, judge = task.data, stage.judge
+    if judge is None:
+        return {
+            condition: probabilities(system, data, task.judged, condition, stage.logits).argmax(dim=1)
+            for condition in stage.judged
+        }
+    system.eval()
+    found = _in_batches(lambda part: judge(data.batch(part, FULL)).argmax(dim=2), data, task.judged, MODALITIES)
+    return dict(zip(stage.judged, found.unbind(1), strict=True))
+
+
+def _run(
+    stage: Stage,
     data: Dataset,
+    targets: Tensor | None,
     order: list[Tensor],
     rates: list[float],
     optimizer: torch.optim.Optimizer,
-    settings: Training,
     generator: torch.Generator,
     bar: Any,
 ) -> dict[str, Tensor]:
-    """One epoch; what each step logs, (steps,) each, still on the device."""
-    system.train()
-    patterns = torch.tensor([availability(condition) for condition in system.patterns])
+    """The steps of one epoch; what each logs, (steps,) each, still on the device."""
+    patterns = torch.tensor([availability(condition) for condition in stage.patterns])
     log: dict[str, list[Tensor]] = {}
     for rows, rate in zip(order, rates, strict=True):
-        draws = len(rows) if system.patterns_per == "sample" else 1
+        draws = len(rows) if stage.patterns_per == "sample" else 1
         drawn = patterns[torch.randint(len(patterns), (draws,), generator=generator)].expand(len(rows), -1)
-        for name, value in train_step(system, data.batch(rows, drawn), optimizer, rate, settings).items():
+        batch = data.batch(rows, drawn)
+        if targets is not None:
+            batch = replace(batch, targets=targets.index_select(0, moved(rows, targets.device)))
+        for name, value in train_step(stage, batch, optimizer, rate).items():
             log.setdefault(name, []).append(value)
         bar.update()
     return {name: torch.stack(values) for name, values in log.items()}
-
-
-def train_step(
-    system: SystemModule, batch: Batch, optimizer: torch.optim.Optimizer, rate: float, settings: Training
-) -> dict[str, Tensor]:
-    """One step of the optimiser; loss parts and the gradient's norm before clipping, scalars on the device."""
-    device = next(iter(batch.features.values())).device
-    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-        parts = system.loss(batch)
-    log = {name: value.detach().float().clone() for name, value in parts.items()}
-    optimizer.zero_grad(set_to_none=True)
-    parts["total"].backward()
-    log["gradient_norm"] = torch.nn.utils.clip_grad_norm_(system.parameters(), settings.clip_norm)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    return log
 
 
 def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], epoch: int) -> dict[str, float]:
@@ -193,31 +240,34 @@ def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], epoch:
     return dict(zip(losses, table.mean(dim=1).tolist(), strict=True))
 
 
-def _publish(system: SystemModule, optimizer: torch.optim.Optimizer, outcome: Fit, state: TrainingState) -> None:
+def _publish(
+    system: SystemModule, optimizer: torch.optim.Optimizer, outcome: Fit, kept: bool, state: TrainingState
+) -> None:
+    """Publish the state; `kept`: the weights are those of the chosen epoch."""
     tensors = {f"system.{name}": value for name, value in system.state_dict().items()}
     for number, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in values.items()}
-    if outcome.best_epoch < len(outcome.history):
+    if not kept:
         tensors |= {f"best.{name}": value for name, value in outcome.best.items()}
     plain = {name: value.detach().cpu().clone() for name, value in tensors.items()}  # shared weights are written twice
-    state.save(plain, {"best_epoch": outcome.best_epoch, "history": outcome.history, "seconds": outcome.seconds})
+    content = {key: getattr(outcome, key) for key in ("best_epochs", "stage", "history", "seconds")}
+    state.save(plain, content)
 
 
-def _resume(system: SystemModule, optimizer: torch.optim.Optimizer, state: TrainingState, device: torch.device) -> Fit:
-    """The training so far, with system and optimiser as they were; an empty one without a state."""
-    found = state.load(device)
+def _resume(system: SystemModule, task: Task) -> tuple[Fit, dict[int, dict[str, Tensor]]]:
+    """The training so far with the state of its optimiser, the system as it was; an empty one without a state."""
+    found = task.state.load(task.data.labels.device)
     if found is None:
-        return Fit()
+        return Fit(), {}
     tensors, content = found
     system.load_state_dict(_part(tensors, "system."))
     values: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _part(tensors, "optimizer.").items():
         number, key = name.split(".")
         values.setdefault(int(number), {})[key] = tensor
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": values})
     best = _part(tensors, "best.") or _part(tensors, "system.")
     LOG.info("going on behind epoch %d", len(content["history"]))
-    return Fit({name: value.cpu().clone() for name, value in best.items()}, **content)
+    return Fit({name: value.cpu().clone() for name, value in best.items()}, **content), values
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cmarr.aggregate import Row, described
+from cmarr.aggregate import Row, described, facts_of
 from cmarr.choice import METRICS
 from cmarr.picture import colour, legend, notes_of, panels, save
 from extractors.files import UserError, read_csv, read_json
@@ -30,7 +30,7 @@ class Run:
 
     def row(self) -> Row:
         """The run as tables describe it."""
-        return {key: str(value) for key, value in self.record.items()} | {"notes": "; ".join(self.record["notes"])}
+        return {key: str(value) for key, value in self.record.items()} | facts_of(self.record)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,29 +50,39 @@ def main(args: argparse.Namespace) -> None:
     save(draw(runs), args.out, title, notes_of(rows), origin)
 
 
-def columns_of(runs: list[Run]) -> dict[str, str]:
-    """Columns of the histories that are shown, with the titles of their panels: losses, then what chose the epoch."""
-    found = {name: f"loss: {name.removeprefix('loss_')}" for name in runs[0].history[0] if name.startswith("loss_")}
-    for name in runs[0].history[0]:
-        rows, _, metric = name.partition("_")
-        if metric in METRICS:
-            found[name] = f"{metric.replace('_', ' ').replace('uar', 'UAR')} on {rows} utterances (%)"
+def panels_of(runs: list[Run]) -> dict[tuple[str, str], str]:
+    """Stages and columns of the histories that are shown, with titles: losses of a stage, then what chose its epoch."""
+    stages = list(dict.fromkeys(row["stage"] for row in runs[0].history))
+    found = {}
+    for stage in stages:
+        row = next(row for row in runs[0].history if row["stage"] == stage)
+        prefix = f"{stage}: " if len(stages) > 1 else ""
+        columns = [name for name, value in row.items() if value]
+        for name in columns:
+            if name.startswith("loss_"):
+                found[stage, name] = f"{prefix}loss: {name.removeprefix('loss_')}"
+        for name in columns:
+            rows, _, metric = name.partition("_")
+            if metric in METRICS:
+                found[stage, name] = (
+                    f"{prefix}{metric.replace('_', ' ').replace('uar', 'UAR')} on {rows} utterances (%)"
+                )
     return found
 
 
 def draw(runs: list[Run]) -> Figure:
     """A thin line per run, coloured by fold and dashed by seed; a dot marks the epoch that was kept."""
-    shown = columns_of(runs)
+    shown = panels_of(runs)
     across = min(3, len(shown))
     down = -(-len(shown) // across)
     figure, axes = panels(down, across, 2.9 * down)
     folds = sorted({str(run.record["fold"]) for run in runs})
     seeds = sorted({int(run.record["seed"]) for run in runs})
-    for panel, (column, title) in zip(axes.flat, shown.items(), strict=False):
+    for panel, ((stage, column), title) in zip(axes.flat, shown.items(), strict=False):
         for run in runs:
             place = folds.index(str(run.record["fold"]))
             style = STYLES[seeds.index(int(run.record["seed"])) % len(STYLES)]
-            _curve(panel, run, column, colour(place), style)
+            _curve(panel, run, stage, column, colour(place), style)
         panel.set_title(title, fontsize=10, loc="left")
         panel.grid(color="#eeeeee")
         panel.xaxis.get_major_locator().set_params(integer=True)
@@ -89,12 +99,13 @@ def draw(runs: list[Run]) -> Figure:
     return figure
 
 
-def _curve(panel: Axes, run: Run, column: str, line_colour: str, style: str) -> None:
+def _curve(panel: Axes, run: Run, stage: str, column: str, line_colour: str, style: str) -> None:
     from matplotlib.ticker import LogLocator
 
-    values = np.array([float(row[column]) for row in run.history])
-    epochs = np.array([int(row["epoch"]) for row in run.history])
-    kept = epochs == run.record["best_epoch"]
+    rows = [row for row in run.history if row["stage"] == stage]
+    values = np.array([float(row[column]) for row in rows])
+    epochs = np.array([int(row["epoch"]) for row in rows])
+    kept = epochs == run.record["best_epochs"][stage]
     panel.plot(epochs, values, color=line_colour, linestyle=style, linewidth=0.8)
     panel.plot(
         epochs[kept], values[kept], "o", color=line_colour, markersize=4, markeredgecolor="white", markeredgewidth=0.4

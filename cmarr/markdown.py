@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cmarr.aggregate import ROWS, Cell, Row, Table, Values, described, facts, named, number, spread
+from cmarr.aggregate import ROWS, Cell, Row, Table, Values, facts, named, number, spread, statements
+
+CONTENT = "WAR / UAR in percent, mean ± standard deviation over folds"
+POOLED = "Scores of all folds' utterances together are in the CSV file, as `war_pooled` and `uar_pooled`."
 
 
 def section(
-    corpus: str, systems: Mapping[str, str], table: Table, scores: Sequence[Row], last: Sequence[Sequence[str]] = ()
+    corpus: str,
+    systems: Mapping[str, str],
+    table: Table,
+    scores: Sequence[Row],
+    last: Sequence[Sequence[str]] = (),
+    below: Sequence[str] = (),
 ) -> list[str]:
-    """Lines of one corpus; `systems` maps each system to the head of its column, `last` are further rows."""
+    """Lines of one corpus; `systems` maps each system to the head of its column.
+
+    `last` are further rows of the table, `below` further sentences below it.
+    """
     own = [row for row in scores if row["corpus"] == corpus and row["system"] in systems]
-    about = facts(own)
     body = [["available", *systems.values()]]
     body += [[named(name), *(entry(table[corpus, system, name]) for system in systems)] for name in ROWS]
-    lines = [f"## {corpus} ({about['origin']})", ""]
-    if about["notes"]:
-        lines += [f"**Note: {about['notes']}.**", ""]
-    lines += ["WAR / UAR in percent, mean ± standard deviation over folds.", "", *grid([*body, *last])]
-    phrase = described(own)
-    lines += ["", f"{phrase[0].upper()}{phrase[1:]}. Scores that chose the epoch: {about['choice']}."]
-    lines.append("Scores of all folds' utterances together are in the CSV file, as `war_pooled` and `uar_pooled`.")
-    if about["origin"] != "release":
-        lines.append(f"The data are {about['origin']}: the figures say nothing about the real corpus.")
-    return [*lines, ""]
+    return [*heading(corpus, own), f"{CONTENT}.", "", *grid([*body, *last]), "", *statements(own), POOLED, *below, ""]
+
+
+def heading(corpus: str, rows: Sequence[Row]) -> list[str]:
+    """Title of a corpus, with the origin of its data and the notes of the rows."""
+    about = facts(rows)
+    return [f"## {corpus} ({about['origin']})", "", *([f"**Note: {about['notes']}.**", ""] if about["notes"] else [])]
 
 
 def grid(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -42,3 +49,10 @@ def entry(cell: Cell) -> str:
 def _with_deviation(values: Values) -> str:
     deviation = number(spread(values.array))
     return number(float(values.array.mean())) + (f" ± {deviation}" if deviation else "")
+
+
+def signed(difference: Values) -> str:
+    """Mean difference with its sign, and its 95 % t interval over folds where there are several."""
+    found = difference.statistics("x")
+    within = f" [{found['x_low']}, {found['x_high']}]" if found["x_low"] else ""
+    return f"{float(found['x_mean']):+.2f}{within}"

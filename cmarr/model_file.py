@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cmarr.config import Systems
+from cmarr.config import kind_of
 from cmarr.data import Statistics
 from cmarr.systems import build
 from cmarr.systems.base import SystemModule
@@ -38,7 +38,7 @@ def restore(path: Path, record: dict[str, Any], device: torch.device) -> tuple[S
     except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: not a readable model ({error}); delete it and run again") from error
     module = base(record["system"])
-    settings = Systems.model_validate({module: record["settings"]}).chosen()[module]
+    settings = kind_of(module).model_validate(record["settings"])
     system = build(module, settings, record["dims"], len(record["classes"]))
     system.load_state_dict(
         {name.removeprefix(PREFIX): value for name, value in tensors.items() if name.startswith(PREFIX)}

@@ -51,8 +51,8 @@ def trained(
         for begin in progress(range(0, len(ids), UTTERANCES_AT_ONCE), "utterances", "part"):
             here = slice(begin, begin + UTTERANCES_AT_ONCE)
             data = load(stores, ids[here], labels[here], record["classes"], limits, manifest, device)
-            if statistics:
-                data.standardize(statistics)
+            data.standardize(statistics)
+            data.average(system.averaged)
             yield data
 
     return record, system, parts()

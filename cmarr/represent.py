@@ -16,7 +16,7 @@ from cmarr.systems.base import Recovering
 from cmarr.vocabulary import FULL, MISSING_CONDITIONS, MODALITIES, present
 from extractors.files import UserError, publish
 
-KEPT = ("corpus", "system", "fold", "seed", "protocol", "choice", "encoders", "origin")
+KEPT = ("corpus", "system", "fold", "seed", "protocol", "choice", "encoders", "speech", "origin")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

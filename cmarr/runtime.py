@@ -15,4 +15,5 @@ def start_torch(args: argparse.Namespace, precision: str = "fp32") -> torch.devi
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on CUDA
     # Same effect as use_deterministic_algorithms(True), which would import the compiler: 3 s more per job.
     torch.set_deterministic_debug_mode("error")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # an aid to debugging
     return device.start(args, precision)

@@ -9,35 +9,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmarr.aggregate import FACTS
+from cmarr.aggregate import FACTS, facts_of
 from cmarr.metrics import confusion, uar, war
 from cmarr.vocabulary import CONDITIONS
 from extractors.files import UserError, read_csv, read_json, write_csv
 
 RUN = ("corpus", "system", "fold", "seed", "condition")
 COLUMNS = (
-    "corpus", "system", "protocol", "choice", "encoders", "fold", "seed", "condition",
+    "corpus", "system", "protocol", "choice", "encoders", "speech", "fold", "seed", "condition",
     "classes", "utterances", "war", "uar", "best_epoch", "origin", "notes",
 )  # fmt: skip
 CONFUSION_COLUMNS = (*RUN, "label", "predicted", "count", *FACTS)
 
 
-def counted(path: Path, classes: list[str]) -> NDArray[np.int64]:
-    """Confusion matrix (classes, classes) of one prediction file; ties go to the first of `classes`."""
+def guesses(path: Path, classes: list[str]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+    """Utterances of one prediction file, and the places in `classes` of their labels and predictions.
+
+    Ties go to the first of `classes`. UserError for a file without predictions.
+    """
     rows = read_csv(path)
     if not rows:
         raise UserError(f"{path}: no predictions in it; delete it and run again")
     labels = np.array([classes.index(row["label"]) for row in rows])
-    guesses = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows]).argmax(axis=1)
-    return confusion(labels, guesses, len(classes))
+    shares = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    return [row["utterance"] for row in rows], labels, shares.argmax(axis=1)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of verbs that read the predictions of several runs."""
     parser.add_argument(
         "--models", type=Path, required=True, help="folder <corpus>/<system>/fold<k>/seed<s>/record.json"
     )
     parser.add_argument("--predictions", type=Path, required=True, help="the same tree with <condition>.csv")
     parser.add_argument("--runs", nargs="+", required=True, help="<corpus>/<system>/fold<k>/seed<s> of every run")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="CSV, one row per run and condition")
     parser.add_argument(
         "--confusions", type=Path, required=True, help="CSV, one row per run, condition, label and prediction"
@@ -51,8 +59,9 @@ def main(args: argparse.Namespace) -> None:
         record = read_json(args.models / run / "record.json")
         classes = record["classes"]
         for condition in CONDITIONS:
-            counts = counted(args.predictions / run / f"{condition}.csv", classes)
-            about = record | {"condition": condition, "notes": "; ".join(record["notes"])}
+            _, labels, found = guesses(args.predictions / run / f"{condition}.csv", classes)
+            counts = confusion(labels, found, len(classes))
+            about = record | facts_of(record) | {"condition": condition}
             rows.append(
                 {key: about[key] for key in COLUMNS if key in about}
                 | {"classes": len(classes), "utterances": counts.sum()}

@@ -1,4 +1,4 @@
-"""Verb `table2`: WAR and UAR per corpus, condition and system (Table 2 of the paper)."""
+"""Verb `table2`: WAR and UAR per corpus, condition and system (Table 2 of the paper), and how far they are from it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
+from cmarr import latex, markdown
 from cmarr.aggregate import FACTS, ROWS, SCORES, Row, Table, cells, conditions_of, facts, number
 from cmarr.confusion import pooled
-from cmarr.markdown import section
 from cmarr.metrics import uar, war
+from cmarr.published import DIFFERENCE_COLUMNS, PAPER_COLUMNS, differences, paper
+from cmarr.ranks import METRICS, Ranks, mean_ranks, ranks
+from cmarr.significance import verdict
 from cmarr.vocabulary import CONDITIONS
 from extractors.files import UserError, publish, read_csv, write_csv
 
 POOLED = ("war_pooled", "uar_pooled")
 COLUMNS = ("corpus", "system", "condition", *SCORES, *POOLED, *FACTS)
+RANKED_COLUMNS = (*COLUMNS[: -len(FACTS)], *(f"rank_{metric}" for metric in METRICS), *FACTS)
+MEAN_RANK = "Mean rank: over the seven conditions; 1 is the best, and scores that are printed alike share a rank."
 
 
 def pooled_scores(confusions: Sequence[Row]) -> dict[tuple[str, str, str], Row]:
@@ -58,7 +63,8 @@ def rows_of(table: Table, scores: Sequence[Row], confusions: Sequence[Row]) -> l
     ]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_score_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of verbs that make a table of scores."""
     parser.add_argument("--scores", type=Path, required=True, help="one column per system, in order of appearance")
     parser.add_argument("--confusions", type=Path, required=True, help="of the same runs")
     parser.add_argument(
@@ -67,13 +73,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", type=Path, required=True, help="table in the paper's layout")
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_score_arguments(parser)
+    parser.add_argument("--latex", type=Path, required=True, help="the same as LaTeX, for `booktabs`")
+    parser.add_argument("--published", type=Path, required=True, help="CSV: the scores that the paper prints")
+    parser.add_argument("--difference", type=Path, required=True, help="CSV: scores less those of the paper")
+    parser.add_argument(
+        "--types", nargs="+", type=corpus_type, required=True, metavar="CORPUS=TYPE",
+        help="type of each corpus, which says whether the paper has scores of it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--significance", type=Path, nargs="*", default=[], help="CSV of the verb `significance`, for a line below"
+    )
+
+
+def corpus_type(text: str) -> tuple[str, str]:
+    """`name=iemocap` as name and type; ValueError without the sign in between."""
+    name, kind = text.split("=")
+    return name, kind
+
+
 def main(args: argparse.Namespace) -> None:
     scores = read_csv(args.scores)
     table = cells(scores)
-    write_csv(args.out, COLUMNS, rows_of(table, scores, read_csv(args.confusions)))
-    lines = []
+    rows = rows_of(table, scores, read_csv(args.confusions))
+    tests = [row for path in args.significance for row in read_csv(path)]
+    ranked: list[Row] = []
+    texts: dict[Path, list[str]] = {args.markdown: [], args.latex: [latex.HEAD]}
     for corpus in dict.fromkeys(row["corpus"] for row in scores):
-        systems = dict.fromkeys(row["system"] for row in scores if row["corpus"] == corpus)
-        lines += section(corpus, {system: system for system in systems}, table, scores)
-    with publish(args.markdown) as draft:
-        draft.write_text("\n".join(lines), encoding="utf-8")
+        systems = list(dict.fromkeys(row["system"] for row in scores if row["corpus"] == corpus))
+        found = ranks(table, corpus, systems)
+        ranked += [row | ranks_of(row, found) for row in rows if row["corpus"] == corpus]
+        heads, last = {name: name for name in systems}, mean_ranks(found, systems)
+        below = [*([MEAN_RANK] if last else []), *verdict(tests, corpus)]
+        texts[args.markdown] += markdown.section(corpus, heads, table, scores, last, below)
+        texts[args.latex] += latex.section(corpus, heads, table, scores, found, last, below)
+    write_csv(args.out, RANKED_COLUMNS, ranked)
+    write_csv(args.published, PAPER_COLUMNS, paper())
+    write_csv(args.difference, DIFFERENCE_COLUMNS, differences(table, scores, dict(args.types)))
+    for path, lines in texts.items():
+        with publish(path) as draft:
+            draft.write_text("\n".join(lines), encoding="utf-8")
+
+
+def ranks_of(row: Row, found: Ranks) -> Row:
+    """Columns of the ranks of a row of the table."""
+    return {f"rank_{metric}": f"{found[row['system'], row['condition'], metric]:g}" for metric in METRICS}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from cmarr import table2
-from cmarr.aggregate import Cell, Values, cells
-from cmarr.markdown import section
-from cmarr.table2 import COLUMNS, rows_of
+from cmarr.aggregate import Cell, cells
+from cmarr.markdown import section, signed
+from cmarr.table2 import COLUMNS, add_score_arguments, rows_of
 from cmarr.variants import base, overrides
 from extractors.files import UserError, publish, read_csv, write_csv
 
@@ -15,6 +14,7 @@ SHOWN = ("mean", "low", "high")
 DIFFERENCES = tuple(
     f"{metric}_minus_full" + ("" if name == "mean" else f"_{name}") for metric in ("war", "uar") for name in SHOWN
 )
+LAST_ROW = "Last row: paired difference to `ours`, with its 95 % t interval over folds (means over seeds)."
 
 
 def heading(system: str, full: str) -> str:
@@ -35,7 +35,7 @@ def differences(cell: Cell, full: Cell) -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    table2.add_arguments(parser)
+    add_score_arguments(parser)
     parser.add_argument("--full", required=True, help="system that the others are compared with")
 
 
@@ -59,8 +59,7 @@ def main(args: argparse.Namespace) -> None:
         systems = {system: heading(system, args.full) for system in names}
         full = table[corpus, args.full, "average"]
         last = ["average minus ours", *(_difference(table[corpus, system, "average"], full) for system in systems)]
-        lines += section(corpus, systems, table, scores, [last])
-        lines += ["Last row: paired difference to `ours`, with its 95 % t interval over folds (means over seeds).", ""]
+        lines += section(corpus, systems, table, scores, [last], [LAST_ROW])
     with publish(args.markdown) as draft:
         draft.write_text("\n".join(lines), encoding="utf-8")
 
@@ -69,10 +68,4 @@ def _difference(cell: Cell, full: Cell) -> str:
     if cell is full:
         return ""
     both = cell.minus(full)
-    return f"{_signed(both.war)} / {_signed(both.uar)}"
-
-
-def _signed(values: Values) -> str:
-    found = values.statistics("x")
-    within = f" [{found['x_low']}, {found['x_high']}]" if found["x_low"] else ""
-    return f"{float(found['x_mean']):+.2f}{within}"
+    return f"{signed(both.war)} / {signed(both.uar)}"

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from cmarr.choice import Choice
-from cmarr.config import Systems
+from cmarr.config import kind_of
 from cmarr.data import labels_of, load
-from cmarr.engine import fit
+from cmarr.engine import Task, fit
 from cmarr.model_file import save
 from cmarr.runtime import start_torch
 from cmarr.seeds import derive
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     module = base(args.system)
     try:
-        settings = Systems.model_validate({module: json.loads(args.settings)}).chosen()[module]
+        settings = kind_of(module).model_validate_json(args.settings)
         features = Features.model_validate_json(args.features)
     except (ValueError, KeyError) as error:
         raise UserError(
@@ -71,15 +71,15 @@ def main(args: argparse.Namespace) -> None:
     labels = labels_of(args.manifest, ids)
     data = load(stores, ids, labels, plan["classes"], features, sha256(args.manifest), device)
     train, judged = torch.arange(len(fold["train"])), torch.arange(len(fold["train"]), len(ids))
-    statistics = data.statistics(train.tolist()) if features.standardize else {}
-    if statistics:
-        data.standardize(statistics)
+    statistics = data.statistics(train.tolist(), features.standardize)
+    data.standardize(statistics)
 
     def seeds(purpose: str, epoch: int = 0) -> int:
         return derive(args.corpus, module, args.fold, args.seed, purpose, epoch)
 
     torch.manual_seed(seeds("weights"))
     system = build(module, settings, data.dims, len(data.classes)).to(device)
+    data.average(system.averaged)
     LOG.info(
         "%s on %s, fold %s, seed %d: %d utterances, epoch chosen by %s",
         args.system,
@@ -89,10 +89,12 @@ def main(args: argparse.Namespace) -> None:
         len(train),
         f"{len(judged)} of the {choice.rows} set" if len(judged) else "being the last",
     )
-    inputs = {str(path): sha256(path) for path in (args.manifest, args.folds)} | _fingerprints(stores)
+    seals = _fingerprints(stores)
+    inputs = {str(path): sha256(path) for path in (args.manifest, args.folds)} | seals
     about: dict[str, Any] = {
         "corpus": args.corpus, "system": args.system, "fold": args.fold, "seed": args.seed,
         "protocol": plan["protocol"], "choice": choice.rows, "origin": plan["origin"], "encoders": "frozen",
+        "speech": seals[str(stores["speech"])]["encoder"],
         "classes": data.classes, "notes": [*_notes(stores), *plan["notes"]],
         "settings": json.loads(settings.model_dump_json()), "features": json.loads(args.features), "dims": data.dims,
         "inputs": inputs, "versions": {"python": platform.python_version()} | versions(PACKAGES),
@@ -101,21 +103,20 @@ def main(args: argparse.Namespace) -> None:
     code = code_fingerprint("cmarr.train", f"cmarr.systems.{module}")
     fingerprint = hashlib.sha256(json.dumps([about, code]).encode()).hexdigest()[:16]
     state = TrainingState(args.out_dir.with_name(f".{args.out_dir.name}.state"), fingerprint)
-    outcome = fit(system, data, train, judged, choice, settings.training, seeds, state)
+    outcome = fit(system, Task(data, train, judged, choice, seeds, state))
 
+    columns = dict.fromkeys(key for row in outcome.history for key in row)
     write_csv(
         args.out_dir / "history.csv",
-        [*outcome.history[0], "origin"],
-        [row | {"origin": plan["origin"]} for row in outcome.history],
+        [*columns, "origin"],
+        [dict.fromkeys(columns, "") | row | {"origin": plan["origin"]} for row in outcome.history],
     )
+    last = system.stages()[-1]
     record = about | {
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
-        "best_epoch": outcome.best_epoch,
-        "scores": {
-            key: value
-            for key, value in outcome.history[outcome.best_epoch - 1].items()
-            if key.startswith(f"{choice.rows}_")
-        },
+        "best_epoch": outcome.best_epochs[last.name],
+        "best_epochs": outcome.best_epochs,
+        "scores": {k: value for k, value in (outcome.chosen(last) or {}).items() if k.startswith(f"{choice.rows}_")},
         "seconds": round(outcome.seconds, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+NAME = "[a-z][a-z0-9_]*"
+"""Regular expression of the name of a system."""
 PART = "-[a-z_.]+-[A-Za-z0-9_.]+"
 """Regular expression of one setting in a name; a dot in a key reaches nested settings (`training.epochs`)."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cmarr.config import Config, check_roots, parse, run_name, settings_of
-from cmarr.variants import PART, base, variant
+from cmarr.variants import PART, base, overrides, variant
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors import hub
 from extractors.corpora import load
@@ -21,7 +21,9 @@ from extractors.fingerprint import code_fingerprint
 from extractors.settings import AnyCorpus, Settings
 
 FULL_MODEL, SWEPT = "cm_arr", ("alpha", "lambda_rec", "beta")
-NEEDED = {"table2": (), "table3": ("baseline", FULL_MODEL), "fig4": (FULL_MODEL,), "fig5": (FULL_MODEL,)}
+BASELINE = "baseline"
+"""in Table 3 alone, as in the paper"""
+NEEDED = {"table2": (), "protocols": (), "table3": (BASELINE, FULL_MODEL), "fig4": (FULL_MODEL,), "fig5": (FULL_MODEL,)}
 """studies, and the systems without which there is none"""
 
 
@@ -45,7 +47,10 @@ class Plan:
         self.results = self.config.results
         self.corpora = list(self.config.corpora)
         self.systems = list(self.config.systems.chosen())
-        self.columns = self._names([*self.systems, *self.config.variants])
+        self.rivals = [name for name in self.systems if name != BASELINE] or self.systems
+        self.columns = self._names([*self.rivals, *self.config.variants])
+        self.types = {name: corpus.type for name, corpus in self.config.corpora.items()}
+        self.compared = FULL_MODEL in self.columns and len(self.columns) > 1
         self.conditions, self.full_model = CONDITIONS, FULL_MODEL
         self._config_file = config_file
         self.gpus = int(any(Path("/dev").glob("nvidia[0-9]*")))
@@ -66,17 +71,26 @@ class Plan:
         """Sessions of a corpus."""
         return self._facts[corpus].sessions
 
-    def folds(self, corpus: str) -> list[str]:
+    def protocol(self, name: str) -> str:
+        """Protocol of a system's runs: the experiment's, unless the name of the variant has another."""
+        return overrides(name).get("protocol", self.config.protocol)
+
+    def folds(self, corpus: str, protocol: str | None = None) -> list[str]:
         """Names of the folds of a corpus: its sessions, or for folds by speaker numbers, two a session."""
         sessions = self.sessions(corpus)
-        by_speaker = self.config.protocol.startswith("mmin")
+        by_speaker = (protocol or self.config.protocol).startswith("mmin")
         return [str(number + 1) for number in range(2 * len(sessions))] if by_speaker else sessions
 
-    def choice_metric(self, corpus: str) -> str:
+    def choice_metric(self, corpus: str, protocol: str) -> str:
         """What is highest at the chosen epoch: MMIN's scripts take the macro-F1 for MSP-IMPROV."""
-        if not self.config.protocol.startswith("mmin"):
+        if not protocol.startswith("mmin"):
             return "mean_uar"
-        return "pooled_macro_f1" if self.config.corpora[corpus].type == "msp_improv" else "pooled_uar"
+        return "pooled_macro_f1" if self.types[corpus] == "msp_improv" else "pooled_uar"
+
+    def released_targets(self, corpus: str, protocol: str) -> list[str]:
+        """Argument for IEMOCAP's folds that repeat a speaker, where configured."""
+        repeated = self.config.released_targets and protocol.startswith("mmin") and self.types[corpus] == "iemocap"
+        return ["--released-targets"] if repeated else []
 
     def classes(self, corpus: str) -> list[str]:
         """Labels of a corpus, in the order of a system's outputs."""
@@ -116,10 +130,10 @@ class Plan:
         except UserError as problem:
             stop(problem)
 
-    def system(self, name: str) -> str:
-        """Settings of a system or a variant of one, as JSON; ends the program when there is none of that name."""
+    def system(self, name: str, corpus: str) -> str:
+        """Settings of a system or a variant for a corpus, as JSON; ends the program when there is none of that name."""
         try:
-            return as_json(settings_of(self.config, name))
+            return as_json(settings_of(self.config, name, self.types[corpus]))
         except UserError as problem:
             stop(problem)
 
@@ -160,8 +174,12 @@ class Plan:
         if name == "table2":
             return [run for corpus in self.corpora for run in self.runs(corpus, self.columns)]
         chosen, corpus, first = self.config.studies, self.study_corpus, self.config.seeds[:1]
+        if name == "protocols":
+            others = [variant(system, {"protocol": each}) for each in chosen.protocols for system in self.rivals]
+            names = self._names([*self.rivals, *others])
+            return [run for corpus in self.corpora for run in self.runs(corpus, names, first)]
         if name == "table3":
-            return self.runs(corpus, self._names(["baseline", *chosen.ablations, FULL_MODEL]))
+            return self.runs(corpus, self._names([BASELINE, *chosen.ablations, FULL_MODEL]))
         if name == "fig4":
             swept = [variant(FULL_MODEL, {key: value}) for key in SWEPT for value in getattr(chosen, key)]
             return self.runs(corpus, self._names([*swept, FULL_MODEL]), first, self._known("sweep_folds"))
@@ -175,7 +193,7 @@ class Plan:
         return [
             f"{corpus}/{name}/fold{fold}/seed{seed}"
             for name in names
-            for fold in folds or self.folds(corpus)
+            for fold in folds or self.folds(corpus, self.protocol(name))
             for seed in seeds or self.config.seeds
         ]
 
@@ -198,6 +216,7 @@ class Plan:
         """Every table and figure that the configured systems allow."""
         made = [f"{name}.csv" for name in ("table1", "table2", "recall", "missing_rate")]
         made += [f"{name}.csv" for name in ("table3", "fig4", "fig5") if not self._missing(name)]
+        made += ["protocols.csv"] if self.config.studies.protocols else []
         made += ["figures/conditions.png"]
         made += [
             f"figures/{kind}/{corpus}/{name}.png"
@@ -236,8 +255,8 @@ class Plan:
             "fold": "[A-Za-z0-9_]+",
             "seed": r"\d+",
             "system": f"({'|'.join(self.systems)})({PART})*",
-            "protocol": self.config.protocol,
-            "study": "table2|table3|fig4",
+            "protocol": "|".join(dict.fromkeys([self.config.protocol, *self.config.studies.protocols])),
+            "study": "table2|table3|fig4|protocols",
         }
 
 

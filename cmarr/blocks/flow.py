@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmarr.settings import FlowKind, Sizes
+from cmarr.settings.dicmor import DicmorSizes
 
 
 class Coupling(nn.Module):
@@ -82,7 +83,9 @@ class Flow(nn.Module):
     the channels first (`Mixing`).
     """
 
-    def __init__(self, sizes: Sizes, kind: FlowKind = "reversed", logit_limit: float | None = 3.0) -> None:
+    def __init__(
+        self, sizes: Sizes | DicmorSizes, kind: FlowKind = "reversed", logit_limit: float | None = 3.0
+    ) -> None:
         super().__init__()
         self.kind = kind
         numbers = range(sizes.flow_steps)

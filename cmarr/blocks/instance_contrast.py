@@ -25,7 +25,11 @@ class Temperature(nn.Module):
     def __init__(self, settings: CmArr) -> None:
         super().__init__()
         self.least, self.most = settings.tau_least, settings.tau_most
-        self.tau = nn.Parameter(torch.tensor(settings.tau_start), requires_grad=settings.tau_learned)
+        self.tau: Tensor  # a buffer when it is fixed: every parameter learns
+        if settings.tau_learned:
+            self.tau = nn.Parameter(torch.tensor(settings.tau_start))
+        else:
+            self.register_buffer("tau", torch.tensor(settings.tau_start))
 
     def forward(self) -> Tensor:
         return self.tau + (self.tau.clamp(self.least, self.most) - self.tau).detach()

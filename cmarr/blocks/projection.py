@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cmarr.blocks.resample import resample
-from cmarr.settings import Sized
+from cmarr.settings import Dicmor, Sized
 
 
 class Projection(nn.Module):
     """X_n: the real frames resampled, then a convolution over time without bias (docs/cm-arr.md, points 6 and 10)."""
 
-    def __init__(self, dim: int, settings: Sized) -> None:
+    def __init__(self, dim: int, settings: Sized | Dicmor) -> None:
         super().__init__()
         self.time_steps = settings.sizes().time_steps
         self.convolution = nn.Conv1d(dim, settings.sizes().width, settings.kernel, padding="same", bias=False)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -10,16 +13,49 @@ from torch import Tensor, nn
 
 from cmarr.batch import Batch
 from cmarr.blocks.rows import rows_of, spread
-from cmarr.vocabulary import MODALITIES
+from cmarr.settings import Training
+from cmarr.vocabulary import CONDITIONS, MODALITIES
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a training: what is trained, on what, and how. Most systems have a single one."""
+
+    training: Training
+    """optimiser and schedule"""
+    loss: Callable[[Batch], dict[str, Tensor]]
+    """as `SystemModule.loss`"""
+    logits: Callable[[Batch], Tensor]
+    """as `SystemModule.forward`; its predictions choose the epoch"""
+    trained: tuple[nn.Module, ...]
+    """parts whose weights change, each with a gradient norm of its own; all others are in evaluation mode"""
+    patterns: tuple[str, ...]
+    """conditions (`vocabulary.CONDITIONS`) of which training draws one, uniformly"""
+    name: str = "main"
+    patterns_per: Literal["sample", "batch"] = "sample"
+    """what training draws a pattern for"""
+    judged: tuple[str, ...] = CONDITIONS
+    """conditions under which predictions choose the epoch"""
+    judge: Callable[[Batch], Tensor] | None = None
+    """(batch, conditions, classes) of complete utterances: `logits` under each of `judged`, for systems that are faster
+    when they give them together"""
+    begin: Callable[[], None] | None = None
+    """called before the first step, with the chosen weights of the stage before in place"""
+    targets: Callable[[Batch], Tensor] | None = None
+    """(batch, ...) of complete utterances; computed once, after `begin`, in evaluation mode and without gradient, and
+    found again in `Batch.targets` whenever the utterance is trained on. Parts that are trained must have no say in it,
+    or a killed training would go on with other targets"""
 
 
 class SystemModule(nn.Module, ABC):
     """A classifier of utterances that may lack modalities."""
 
-    patterns: tuple[str, ...]
-    """conditions (`vocabulary.CONDITIONS`) of which training draws one, uniformly"""
-    patterns_per: Literal["sample", "batch"] = "sample"
-    """what training draws a pattern for"""
+    averaged: Mapping[str, int] = MappingProxyType({})
+    """modality to the number of its frames that are averaged into one before the system gets them"""
+
+    @abstractmethod
+    def stages(self) -> tuple[Stage, ...]:
+        """Parts of the training, in order. After each, the weights of its chosen epoch are loaded."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
@@ -27,7 +63,7 @@ class SystemModule(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Scalars: `total`, which is to be minimised, and its parts without their weights, `cls` among them.
+        """Scalars of the last stage: `total`, which is to be minimised, and its parts without their weights, `cls` too.
 
         Every modality of every sample is real; `batch.available` says which ones count as missing. ValueError without
         labels.

@@ -9,7 +9,7 @@ from cmarr.batch import Batch
 from cmarr.blocks.fusion import Fusion
 from cmarr.blocks.projection import Projection
 from cmarr.settings import Baseline, System
-from cmarr.systems.base import SystemModule, labels_of, observed
+from cmarr.systems.base import Stage, SystemModule, labels_of, observed
 from cmarr.vocabulary import FULL, MODALITIES
 
 
@@ -19,14 +19,16 @@ class BaselineSystem(SystemModule):
     The paper does not describe it; X_n comes straight from the features, and training sees full triples only.
     """
 
-    patterns = (FULL,)
-
     def __init__(self, settings: Baseline, dims: dict[str, int], classes: int) -> None:
         super().__init__()
-        sizes = settings.sizes()
+        self.settings, sizes = settings, settings.sizes()
         self.project = nn.ModuleDict({m: Projection(dims[m], settings) for m in MODALITIES})
         self.fuse = Fusion(settings, classes)
         self.empty = (sizes.width, sizes.time_steps)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage on complete utterances."""
+        return (Stage(self.settings.training, self.loss, self, (self,), patterns=(FULL,)),)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (batch, classes)."""

@@ -23,7 +23,7 @@ from cmarr.blocks.resample import mean_over_time, real_frames
 from cmarr.blocks.rows import moved, rows_of, spread
 from cmarr.blocks.umc import Umc, normal_init
 from cmarr.settings import CmArr, System
-from cmarr.systems.base import SystemModule, labels_of, observed
+from cmarr.systems.base import Stage, SystemModule, labels_of, observed
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS, MODALITIES
 
 
@@ -80,8 +80,6 @@ class CmArrSystem(SystemModule):
         super().__init__()
         sizes = settings.sizes()
         self.settings = settings
-        self.patterns = CONDITIONS if settings.training_patterns == "missing_and_full" else MISSING_CONDITIONS
-        self.patterns_per = settings.patterns_per
         self.weights = settings.weights()
         self.empty = (sizes.width, sizes.time_steps)
         self.branches = nn.ModuleDict({modality: Branch(settings, dims[modality]) for modality in MODALITIES})
@@ -95,6 +93,12 @@ class CmArrSystem(SystemModule):
         self.prior = ClassPrior(classes, sizes.width) if per_class else StandardPrior()
         fusion = MeanFusion if settings.ablation == "no_attention" else Fusion
         self.fuse = fusion(settings, classes)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage, with a missing pattern for each sample or batch."""
+        settings = self.settings
+        patterns = CONDITIONS if settings.training_patterns == "missing_and_full" else MISSING_CONDITIONS
+        return (Stage(settings.training, self.loss, self, (self,), patterns, patterns_per=settings.patterns_per),)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (batch, classes)."""

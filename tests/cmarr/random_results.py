@@ -19,6 +19,7 @@ SEEDS, SYSTEMS = (1, 2), ("baseline", "cm_arr-beta-0.5", "cm_arr")
 CORPORA = {"toy": (CLASSES, ("1", "2", "3")), "clips": (("sad", "joy", "very angry"), ("a", "b_1"))}
 """name to classes and folds"""
 NOTES = {"toy": ["epoch chosen on test data", "untrained face model"], "clips": ["epoch chosen on test data"]}
+SPEECH = "toy-speech_a 1"
 RUNS = [
     f"{corpus}/{system}/fold{fold}/seed{seed}"
     for corpus, (_, folds) in CORPORA.items() for system in SYSTEMS for fold in folds for seed in SEEDS
@@ -31,16 +32,17 @@ def random_results(factory: pytest.TempPathFactory) -> Path:
     if folder.exists():
         return folder
     rng = np.random.default_rng(0)
+    truth: dict[tuple[str, str], np.ndarray] = {}
     for name in RUNS:
         corpus, system, fold, seed = name.split("/")
         classes = CORPORA[corpus][0]
         record = {
             "corpus": corpus, "system": system, "protocol": "paper_besttest", "choice": "test", "encoders": "frozen",
-            "fold": fold[4:], "seed": int(seed[4:]), "best_epoch": 1, "origin": "synthetic", "notes": NOTES[corpus],
-            "classes": classes,
+            "speech": SPEECH, "fold": fold[4:], "seed": int(seed[4:]), "best_epoch": 1, "origin": "synthetic",
+            "notes": NOTES[corpus], "classes": classes,
         }  # fmt: skip
         write_json(folder / "models" / name / "record.json", record)
-        labels = rng.choice(classes, 30)
+        labels = truth.setdefault((corpus, fold), rng.choice(classes, 30))
         for condition in CONDITIONS:
             frame = pd.DataFrame(rng.dirichlet([1] * len(classes), 30), columns=[f"p_{label}" for label in classes])
             frame.insert(0, "utterance", [f"u{number}" for number in range(30)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cmarr.aggregate import Cell, facts, spread, values, weighted
+from cmarr.aggregate import FACTS, Cell, described, facts, facts_of, number, spread, statements, values, weighted
 from extractors.files import UserError
 
 SCORES = [("2", "1", 50.0), ("1", "1", 60.0), ("2", "7", 54.0), ("1", "7", 62.0)]
@@ -43,6 +43,25 @@ def test_other_folds_are_not_compared() -> None:
 
 
 def test_facts_name_every_different_statement_once() -> None:
-    row = {"protocol": "clean", "choice": "validation", "encoders": "frozen", "origin": "release", "notes": ""}
+    row = dict.fromkeys(FACTS, "") | {"protocol": "clean", "origin": "release"}
     found = facts([row, row | {"notes": "one"}, row | {"notes": "two", "origin": "synthetic"}])
     assert (found["notes"], found["origin"], found["protocol"]) == ("one; two", "release, synthetic", "clean")
+
+
+def test_the_speech_front_end_is_named_where_it_is_known() -> None:
+    record = {"protocol": "clean", "choice": "validation", "encoders": "frozen", "origin": "release", "notes": []}
+    row = facts_of(record | {"speech": "logmel", "fold": 1}) | {"fold": "1", "seed": "2"}
+    assert described([row, row]) == "protocol clean, encoders frozen, speech by logmel, 1 fold, 1 seed"
+    older = facts_of(record) | {"fold": "1", "seed": "2"}
+    assert described([older, older | {"fold": "2"}]) == "protocol clean, encoders frozen, 2 folds, 1 seed"
+    assert facts_of(record | {"notes": ["one", "two"]})["notes"] == "one; two"
+
+
+def test_what_is_no_release_says_so() -> None:
+    row = dict.fromkeys(FACTS, "x") | {"fold": "1", "seed": "2", "origin": "release"}
+    assert len(statements([row])) == 1
+    assert "The data are composite" in statements([row | {"origin": "composite"}])[1]
+
+
+def test_no_number_is_negative_nought() -> None:
+    assert [number(value) for value in (-0.001, -0.006, float("nan"))] == ["0.00", "-0.01", ""]

@@ -39,3 +39,11 @@ def test_scores_are_those_of_scikit_learn(rows: str, metric: str) -> None:
 def test_an_unknown_choice_is_refused(rows: str, metric: str) -> None:
     with pytest.raises(ValueError, match="unknown choice"):
         Choice(rows, metric)
+
+
+def test_a_stage_that_knows_complete_utterances_only_is_judged_by_them() -> None:
+    found = {"svt": guesses()["svt"]}
+    expected = 100 * recall_score(LABELS, found["svt"], average="macro")
+    for metric in ("mean_uar", "pooled_uar"):
+        scores = Choice("validation", metric).scores(LABELS, found, 4)
+        assert scores == pytest.approx({"validation_uar_svt": expected, f"validation_{metric}": expected})

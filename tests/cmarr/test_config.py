@@ -1,10 +1,13 @@
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from cmarr.config import check_roots, parse, run_name, settings_of
-from cmarr.settings import CmArr
+from cmarr.settings import CmArr, System
 from extractors.files import UserError
 from extractors.settings import Iemocap, MspImprov, Table
 
@@ -16,10 +19,44 @@ def of_type(kind: str, **values: object) -> dict[str, object]:
     return {"corpora": {"c": {"type": kind, "root": "x", **values}}}
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "workflow/demo.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "workflow/demo.yaml", "workflow/mmin_features.yaml"])
 def test_the_files_of_the_project_are_valid(name: str) -> None:
     config = parse(yaml.safe_load((ROOT / name).read_text()))
-    assert set(config.systems.chosen()) == {"cm_arr", "baseline"}
+    assert list(config.systems.chosen()) == ["cra", "mmin", "if_mmin", "cif_mmin", "dicmor", "cm_arr", "baseline"]
+
+
+def test_a_system_of_ones_own_is_a_module_with_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "systems").mkdir()
+    (tmp_path / "systems/mine.py").touch()
+
+    class Mine(System):
+        depth: int = 3
+
+    monkeypatch.setattr("cmarr.config.__file__", str(tmp_path / "config.py"))
+    monkeypatch.setitem(sys.modules, "cmarr.systems.mine", SimpleNamespace(SETTINGS=Mine))
+    config = parse(
+        {"corpora": CORPORA, "systems": {"cm_arr": None, "mine": {"depth": 5}}, "variants": ["mine-depth-7"]}
+    )
+    assert list(config.systems.chosen()) == ["cm_arr", "mine"]
+    assert settings_of(config, "mine").model_dump()["depth"] == 5
+    assert settings_of(config, "mine-depth-7").model_dump()["depth"] == 7
+    assert list(parse({"corpora": CORPORA, "systems": {"mine": None}}).systems.chosen()) == ["mine"]
+    for wrong, line in (
+        ({"mine": {"dpth": 1}}, "unknown key `dpth` under `systems.mine`: did you mean `depth`?"),
+        ({"mine": {}, "minee": {}}, "unknown key `minee` under `systems`: did you mean `mine`?"),
+        ({"../mine": {}}, "unknown key `../mine` under `systems`: "),
+    ):
+        with pytest.raises(UserError) as caught:
+            parse({"corpora": CORPORA, "systems": wrong})
+        assert line in str(caught.value)
+
+
+def test_no_system_is_imported_for_the_systems_of_the_project() -> None:
+    code = (
+        "import sys; from cmarr.config import kind_of; kind_of('mmin'), kind_of('cm_arr'); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -87,6 +124,8 @@ def test_the_files_of_the_project_are_valid(name: str) -> None:
             "studies.ablations: cm_arr-ablation-no_udlc: systems.cm_arr.ablation: Input should be 'none', 'no_udcl'",
         ),
         ({"studies": {"ablations": ["baseline-size-lite"]}}, "baseline-size-lite is no variant of cm_arr"),
+        ({"variants": ["cm_arr-protocol-clean_session"]}, "has a protocol of its own; list it under studies.protocols"),
+        ({"variants": ["cm_arr-protocol-claen"]}, "no protocol is called `claen`; did you mean `clean`?"),
         ({"studies": {"corpus": "iemocp"}}, "no corpus is called `iemocp`; did you mean `iemocap`?"),
         ({"studies": {"alpha": [1, -1]}}, "studies.alpha.1: "),
         ({"studies": {"beta": []}}, "studies.beta: "),
@@ -155,7 +194,7 @@ def test_a_variant_changes_its_settings_and_no_others() -> None:
 def test_settings_that_are_as_configured_leave_the_name_of_a_run(name: str, run: str) -> None:
     config = parse({"corpora": CORPORA})
     assert run_name(config, name) == run
-    assert settings_of(config, run) == settings_of(config, name)
+    assert settings_of(config, run).model_dump() == settings_of(config, name).model_dump()
 
 
 def test_what_studies_need_of_a_system_is_not_asked_of_those_without_it() -> None:

@@ -104,3 +104,29 @@ def test_labels_come_in_the_order_asked_for(toy) -> None:
     assert labels_of(toy.manifest, names) == ["sad", "angry"]
     with pytest.raises(UserError, match="has no S9"):
         labels_of(toy.manifest, ["S9"])
+
+
+def test_modalities_without_statistics_stay_as_they_are(toy) -> None:
+    data, same = loaded(toy), loaded(toy)
+    statistics = data.statistics(range(len(data.ids)), ("speech",))
+    assert set(statistics) == {"speech"}
+    data.standardize(statistics)
+    assert torch.equal(data.packed["text"].values, same.packed["text"].values)
+    assert not torch.equal(data.packed["speech"].values, same.packed["speech"].values)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 20])
+def test_averaged_sequence_by_sequence(size: int) -> None:
+    values = torch.randn(18, 3)
+    values[17] = 0
+    packed = Packed(values, torch.tensor([0, 1, 8, 17]), torch.tensor([False, True, False]))
+    data = Dataset(["a", "b", "c"], torch.zeros(3, dtype=torch.int64), {"speech": packed, "text": packed}, ["x"])
+    data.average({"speech": size})
+    assert data.packed["text"] is packed
+    found = data.packed["speech"]
+    assert found.absent.tolist() == [False, True, False]
+    assert not found.values[-1].any()
+    assert len(found.values) == found.offsets[-1] + 1
+    for row, (begin, end) in enumerate([(0, 1), (1, 8), (8, 17)]):
+        expected = [values[first : min(first + size, end)].mean(0) for first in range(begin, end, size)]
+        torch.testing.assert_close(found.values[found.offsets[row] : found.offsets[row + 1]], torch.stack(expected))

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from cmarr.batch import Batch
 from cmarr.choice import Choice
+from cmarr.config import kind_of
 from cmarr.data import Dataset, Packed
-from cmarr.engine import Fit, _run, fit, probabilities, rate_factor
+from cmarr.engine import Fit, Task, _run, fit, probabilities
+from cmarr.optimisation import optimizer_of
 from cmarr.seeds import derive
-from cmarr.settings import Baseline, CmArr, Training
+from cmarr.settings import CmArr, Training
 from cmarr.systems import build
-from cmarr.systems.base import SystemModule
+from cmarr.systems.base import Stage, SystemModule
 from cmarr.training_state import TrainingState
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors.files import UserError
@@ -36,7 +38,8 @@ def dataset(values: Tensor | None = None) -> Dataset:
 class Mock(SystemModule):
     """Right in the good epochs only; what is trained is a counter of steps, two of them an epoch."""
 
-    patterns = CONDITIONS
+    training_settings = Training(epochs=4, batch_size=4)
+    patterns_per: Literal["sample", "batch"] = "sample"
 
     def __init__(self, good_epochs: Iterable[int], bad_step: int = 0) -> None:
         super().__init__()
@@ -45,6 +48,10 @@ class Mock(SystemModule):
         self.good_epochs, self.bad_step = good_epochs, bad_step
         self.seen: list[Tensor] = []
         self.labels: list[Tensor] = []
+
+    def stages(self) -> tuple[Stage, ...]:
+        settings, per = self.training_settings, self.patterns_per
+        return (Stage(settings, self.loss, self, (self,), CONDITIONS, patterns_per=per),)
 
     def forward(self, batch: Batch) -> Tensor:
         assert batch.labels is not None
@@ -64,29 +71,33 @@ def seeds(purpose: str, epoch: int) -> int:
     return derive("toy", purpose, epoch)
 
 
-def run(system: SystemModule, folder: Path, choice: Choice = CLEAN, data: Dataset | None = None, **more: Any) -> Fit:
-    settings = Training(**({"epochs": 4, "batch_size": 4} | more))
+def run(system: Mock, folder: Path, choice: Choice = CLEAN, data: Dataset | None = None, **more: Any) -> Fit:
+    system.training_settings = Training(**({"epochs": 4, "batch_size": 4} | more))
+    return fit(system, task(folder, choice, data))
+
+
+def task(folder: Path, choice: Choice = CLEAN, data: Dataset | None = None) -> Task:
     judged = VALIDATION if choice.rows != "none" else VALIDATION[:0]
-    return fit(system, data or dataset(), TRAIN, judged, choice, settings, seeds, TrainingState(folder, "f"))
+    return Task(data or dataset(), TRAIN, judged, choice, seeds, TrainingState(folder, "f"))
 
 
 def test_the_best_validation_epoch_is_kept_and_ties_go_to_the_earlier(tmp_path: Path) -> None:
     outcome = run(Mock(good_epochs=(2, 3)), tmp_path)
-    assert outcome.best_epoch == 2
+    assert outcome.best_epochs["main"] == 2
     assert int(outcome.best["steps"]) == 4
     assert [row["validation_mean_uar"] for row in outcome.history] == [0, 100, 100, 0]
 
 
 def test_without_judges_the_last_epoch_is_kept(tmp_path: Path) -> None:
     outcome = run(Mock(good_epochs=(2,)), tmp_path, Choice("none", "mean_uar"))
-    assert outcome.best_epoch == 4
+    assert outcome.best_epochs["main"] == 4
     assert int(outcome.best["steps"]) == 8
-    assert set(outcome.history[0]) == {"epoch", "learning_rate", "gradient_norm", "loss_total", "loss_cls"}
+    assert set(outcome.history[0]) == {"stage", "epoch", "learning_rate", "gradient_norm", "loss_total", "loss_cls"}
 
 
 def test_scores_of_test_rows_are_called_so(tmp_path: Path) -> None:
     outcome = run(Mock(good_epochs=(3,)), tmp_path, Choice("test", "pooled_uar"))
-    assert outcome.best_epoch == 3
+    assert outcome.best_epochs["main"] == 3
     assert outcome.history[2]["test_pooled_uar"] == 100
     assert not any("validation" in key for key in outcome.history[0])
 
@@ -155,22 +166,10 @@ def test_a_rising_test_score_does_not_move_the_choice_of_clean(tmp_path: Path) -
 
     values = torch.zeros(13, 2)
     values[4:8] = 1
-    data, test = dataset(values), torch.arange(4, 8)
-    settings, train = Training(epochs=4, batch_size=4), torch.arange(8)
-    assert run(Opposed(()), tmp_path / "clean", data=data).best_epoch == 1
-    chosen = Choice("test", "mean_uar")
-    state = TrainingState(tmp_path / "test", "f")
-    assert fit(Opposed(()), data, train, test, chosen, settings, seeds, state).best_epoch == 3
-
-
-def test_the_schedule_rises_then_falls_to_zero() -> None:
-    factors = [rate_factor(step, 100, Training(warm_up=0.1)) for step in range(101)]
-    assert factors[0] == pytest.approx(0.1)
-    assert factors[9] == factors[10] == 1
-    assert factors[55] == pytest.approx(0.5)
-    assert factors[100] == 0
-    assert rate_factor(0, 10, Training(warm_up=0)) == 1
-    assert {rate_factor(step, 10, Training(schedule="constant")) for step in range(11)} == {1}
+    data = dataset(values)
+    assert run(Opposed(()), tmp_path / "clean", data=data).best_epochs["main"] == 1
+    tested = replace(task(tmp_path / "test", Choice("test", "mean_uar"), data), judged=torch.arange(4, 8))
+    assert fit(Opposed(()), tested).best_epochs["main"] == 3
 
 
 def test_probabilities_do_not_depend_on_training_mode_and_keep_the_order(tmp_path: Path) -> None:
@@ -182,7 +181,7 @@ def test_probabilities_do_not_depend_on_training_mode_and_keep_the_order(tmp_pat
     system.train()
     rows = torch.tensor([7, 2, 4, 0])
     found = probabilities(system, data, rows, "s")
-    assert system.training
+    assert not system.training
     assert found.argmax(dim=1).tolist() == [3, 2, 0, 0]
     torch.testing.assert_close(found.sum(1), torch.ones(4))
 
@@ -191,50 +190,141 @@ class KilledError(Exception):
     """In the middle of a step, as a power cut would."""
 
 
+SHORT = {"training": {"epochs": 4, "batch_size": 4, "learning_rate": 0.01}}
+SMALL = {"embedding": 8, "cascade_layers": (8, 4), "cascade_blocks": 2, "teacher": {"epochs": 3, "batch_size": 4}}
+KINDS: dict[str, dict[str, Any]] = {
+    "cm_arr": {"size": "tiny", "training": SHORT["training"] | {"epochs": 9}},
+    "baseline": {"size": "tiny", "training": SHORT["training"] | {"epochs": 9}},
+    "mmin": SMALL | SHORT,
+    "if_mmin": SMALL | SHORT,
+    "cif_mmin": SMALL | SHORT,
+    "cra": SHORT | {"embedding": 8},
+    "dicmor": {"size": "tiny", "complete": SMALL["teacher"]} | SHORT,
+}
+
+
 @pytest.mark.parametrize("rows", ["validation", "none"])
-@pytest.mark.parametrize("name", ["cm_arr", "baseline"])
+@pytest.mark.parametrize("name", KINDS)
 def test_a_killed_training_ends_with_the_same_bits(
     name: str, rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at five random steps and started again, against one that ran through; the best epoch lies before some."""
     generator = torch.Generator().manual_seed(0)
     data = dataset(torch.randn(13, 6, generator=generator))
-    kinds = {"cm_arr": CmArr(size="tiny"), "baseline": Baseline(size="tiny")}
+    settings = kind_of(name).model_validate(KINDS[name])
 
     def trained(folder: Path) -> tuple[Fit, dict[str, Tensor]]:
         torch.manual_seed(1)
-        system = build(name, kinds[name], dict.fromkeys(MODALITIES, 6), 4)
-        return run(system, folder, Choice(rows, "mean_uar"), data, epochs=9, learning_rate=0.01), system.state_dict()
+        system = build(name, settings, dict.fromkeys(MODALITIES, 6), 4)
+        return fit(system, task(folder, Choice(rows, "mean_uar"), data)), system.state_dict()
 
     whole, last = trained(tmp_path / "whole")
     chance = random.Random(5)
-    step = torch.optim.AdamW.step
+    kind = torch.optim.Adam if settings.training.optimizer == "adam" else torch.optim.AdamW
+    step = kind.step
     for _ in range(5):
         left = chance.randrange(1, 5)
 
-        def stumble(self: torch.optim.AdamW, *more: Any) -> Any:
+        def stumble(self: torch.optim.Optimizer, *more: Any) -> Any:
             nonlocal left
             left -= 1
             if left == 0:
                 raise KilledError
             return step(self, *more)
 
-        monkeypatch.setattr(torch.optim.AdamW, "step", stumble)
+        monkeypatch.setattr(kind, "step", stumble)
         with pytest.raises(KilledError):
             trained(tmp_path / "killed")
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(kind, "step", step)
     again, same = trained(tmp_path / "killed")
     assert again.history == whole.history
-    assert again.best_epoch == whole.best_epoch
+    assert again.best_epochs == whole.best_epochs
     for found, expected in ((again.best, whole.best), (same, last)):
         assert set(found) == set(expected)
         assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
+class Staged(Mock):
+    """Two stages; the second one starts from a copy of what the first one learned and needs to know its targets."""
+
+    def __init__(self, good_epochs: Iterable[int]) -> None:
+        super().__init__(good_epochs)
+        torch.manual_seed(0)
+        self.later = nn.Linear(1, 1)
+        self.begun = 0
+        self.targets: list[Tensor] = []
+
+    def stages(self) -> tuple[Stage, ...]:
+        settings = Training(epochs=3, batch_size=4)
+        first = Stage(settings, self.loss, self, (nn.ParameterList([self.weight]),), ("svt",), "first", judged=("svt",))
+        return first, Stage(
+            settings, self.later_loss, self, (self.later,), CONDITIONS, begin=self.start, targets=self.remember
+        )
+
+    def start(self) -> None:
+        self.begun = int(self.steps)
+        self.later.weight.fill_(self.weight.item())
+
+    def remember(self, batch: Batch) -> Tensor:
+        assert not self.training
+        assert batch.available.all()
+        assert batch.labels is not None
+        return batch.labels[:, None] + self.weight * 0.5
+
+    def later_loss(self, batch: Batch) -> dict[str, Tensor]:
+        assert batch.labels is not None
+        assert batch.targets is not None
+        assert not batch.targets.requires_grad
+        self.steps += 1
+        self.targets.append(batch.targets[:, 0] - batch.labels)
+        return {"total": self.later(batch.targets).square().mean()}
+
+
+def test_a_stage_starts_from_the_chosen_epoch_of_the_one_before_and_trains_its_own_part_only(tmp_path: Path) -> None:
+    system = Staged(good_epochs=(1,))
+    outcome = fit(system, task(tmp_path))
+    assert [(row["stage"], row["epoch"]) for row in outcome.history] == [
+        (stage, epoch) for stage in ("first", "main") for epoch in (1, 2, 3)
+    ]
+    assert system.begun == 2  # steps of the chosen epoch, not of all three
+    weight = outcome.best["weight"].item()
+    assert 0 < weight == system.weight.item()
+    offsets = torch.cat(system.targets)
+    assert len(offsets) == 3 * len(TRAIN)
+    torch.testing.assert_close(offsets, torch.full_like(offsets, weight / 2))
+    assert outcome.best_epochs == {"first": 1, "main": 1}
+    assert {key for key in outcome.history[0] if "uar" in key} == {"validation_uar_svt", "validation_mean_uar"}
+    assert len({key for key in outcome.history[3] if "uar" in key}) == 8
+
+
+def test_a_stage_begins_once_however_often_the_job_is_started(tmp_path: Path) -> None:
+    whole = Staged(good_epochs=(1,))
+    expected = fit(whole, task(tmp_path / "whole"))
+    system, calls = Staged(good_epochs=(1,)), 0
+
+    def stumble(batch: Batch) -> dict[str, Tensor]:
+        nonlocal calls
+        calls += 1
+        if calls in (1, 4, 6):
+            raise KilledError
+        return Staged.later_loss(system, batch)
+
+    for _ in range(3):
+        system = Staged(good_epochs=(1,))
+        system.later_loss = stumble  # type: ignore[method-assign]
+        with pytest.raises(KilledError):
+            fit(system, task(tmp_path / "killed"))
+    system = Staged(good_epochs=(1,))
+    found = fit(system, task(tmp_path / "killed"))
+    assert system.begun == 0
+    assert found.history == expected.history
+    assert all(torch.equal(value, expected.best[name]) for name, value in found.best.items())
+
+
 def test_weights_of_an_early_best_epoch_outlive_a_kill(tmp_path: Path) -> None:
     run(Mock(good_epochs=(1,)), tmp_path, epochs=3)
     outcome = run(Mock(good_epochs=(1,)), tmp_path, epochs=5)
-    assert outcome.best_epoch == 1
+    assert outcome.best_epochs["main"] == 1
     assert int(outcome.best["steps"]) == 2
 
 
@@ -267,10 +357,11 @@ def test_a_gpu_is_not_waited_for_within_an_epoch() -> None:
     data.labels = data.labels.to(device)
     data.packed = {name: replace(packed, values=packed.values.to(device)) for name, packed in data.packed.items()}
     system = build("cm_arr", CmArr(size="tiny"), dict.fromkeys(MODALITIES, 6), 4).to(device)
-    optimizer = torch.optim.AdamW(system.parameters(), 1e-3, fused=True)
+    (stage,) = system.stages()
+    optimizer = optimizer_of(stage)
     generator = torch.Generator().manual_seed(0)
     with counter("training", "step", 8) as bar:
         for mode in ("default", "error"):  # the first pass loads kernels
             torch.cuda.set_sync_debug_mode(mode)
-            _run(system, data, list(TRAIN.split(4)), [1e-3] * 2, optimizer, Training(), generator, bar)
+            _run(stage, data, None, list(TRAIN.split(4)), [1e-3] * 2, optimizer, generator, bar)
     torch.cuda.set_sync_debug_mode("default")

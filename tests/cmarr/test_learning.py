@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cmarr.__main__ import VERBS
-from cmarr.learning import Run, columns_of, draw
+from cmarr.learning import Run, draw, panels_of
 from extractors.console import run
 from extractors.files import read_csv, read_json, write_csv, write_json
 
@@ -21,11 +21,17 @@ def written(folder: Path, rows: str, system: str = "cm_arr") -> list[Path]:
             record = {
                 "corpus": "toy", "system": system, "fold": fold, "seed": seed, "protocol": "mmin_script",
                 "choice": rows, "encoders": "frozen", "origin": "synthetic", "notes": ["epoch chosen on test data"],
-                "best_epoch": best,
+                "best_epoch": best, "best_epochs": {"teacher": 2, "main": best}, "speech": "logmel",
             }  # fmt: skip
             write_json(path.with_name("record.json"), record)
             table = [
-                {"epoch": epoch, "learning_rate": 0.1, "loss_total": 10 / epoch + best, "loss_udcl": epoch - 3}
+                {
+                    "stage": "main",
+                    "epoch": epoch,
+                    "learning_rate": 0.1,
+                    "loss_total": 10 / epoch + best,
+                    "loss_udcl": epoch - 3,
+                }
                 | ({f"{rows}_uar_t": 40, f"{rows}_pooled_uar": 50 + epoch} if rows != "none" else {})
                 | {"origin": "synthetic"}
                 for epoch in range(1, 6)
@@ -40,10 +46,24 @@ def runs_of(paths: list[Path]) -> list[Run]:
 
 
 def test_panels_are_the_losses_and_what_chose_the_epoch(tmp_path: Path) -> None:
-    found = columns_of(runs_of(written(tmp_path, "test")))
-    assert list(found) == ["loss_total", "loss_udcl", "test_pooled_uar"]
-    assert found["test_pooled_uar"] == "pooled UAR on test utterances (%)"
-    assert list(columns_of(runs_of(written(tmp_path / "none", "none")))) == ["loss_total", "loss_udcl"]
+    found = panels_of(runs_of(written(tmp_path, "test")))
+    assert list(found) == [("main", "loss_total"), ("main", "loss_udcl"), ("main", "test_pooled_uar")]
+    assert found["main", "test_pooled_uar"] == "pooled UAR on test utterances (%)"
+    none = panels_of(runs_of(written(tmp_path / "none", "none")))
+    assert list(none) == [("main", "loss_total"), ("main", "loss_udcl")]
+
+
+def test_stages_have_panels_of_their_own(tmp_path: Path) -> None:
+    (first, *_) = runs_of(written(tmp_path, "validation"))
+    empty = dict.fromkeys(first.history[0], "")
+    teacher = [empty | {"stage": "teacher", "epoch": str(e), "loss_total": f"{7 - e}"} for e in (1, 2)]
+    staged = Run(first.record, [*teacher, *first.history])
+    assert list(panels_of([staged]).items())[:2] == [
+        (("teacher", "loss_total"), "teacher: loss: total"), (("main", "loss_total"), "main: loss: total"),
+    ]  # fmt: skip
+    curve, dot = (line for line in draw([staged]).axes[0].lines if len(line.get_xdata()))
+    assert (list(curve.get_xdata()), list(curve.get_ydata())) == ([1, 2], [6, 5])
+    assert list(dot.get_xdata()) == [2]
 
 
 def test_every_run_is_a_line_with_the_kept_epoch_marked(tmp_path: Path) -> None:

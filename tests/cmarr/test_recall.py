@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import recall_score
 
 from cmarr.__main__ import VERBS
+from cmarr.aggregate import FACTS
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS
 from extractors.console import run
 from extractors.files import read_csv, write_csv
@@ -44,9 +45,7 @@ def test_recalls_are_those_of_the_prediction_files(results: Path, tmp_path: Path
 
 
 def test_a_fold_without_a_class_does_not_count_for_it(tmp_path: Path) -> None:
-    base = {"corpus": "c", "system": "s", "seed": "1"} | dict.fromkeys(
-        ("protocol", "choice", "encoders", "origin", "notes"), "x"
-    )
+    base = {"corpus": "c", "system": "s", "seed": "1"} | dict.fromkeys(FACTS, "x")
     counts = {("1", "a", "a"): 3, ("1", "a", "b"): 1, ("1", "b", "a"): 0, ("1", "b", "b"): 0}
     counts |= {("2", "a", "a"): 1, ("2", "a", "b"): 1, ("2", "b", "a"): 1, ("2", "b", "b"): 4}
     rows = [

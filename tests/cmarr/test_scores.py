@@ -7,11 +7,11 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from cmarr.__main__ import VERBS
-from cmarr.scores import COLUMNS, counted
+from cmarr.scores import COLUMNS, guesses
 from cmarr.vocabulary import CONDITIONS
 from extractors.console import run
 from extractors.files import read_csv, write_csv
-from tests.cmarr.random_results import CORPORA, NOTES, RUNS, guessed, random_results
+from tests.cmarr.random_results import CORPORA, NOTES, RUNS, SPEECH, guessed, random_results
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +39,15 @@ def test_scores_have_a_row_per_run_and_condition(results: Path) -> None:
     assert tuple(rows[0]) == COLUMNS
     assert len(rows) == len(RUNS) * len(CONDITIONS)
     assert {(row["protocol"], row["choice"], row["utterances"]) for row in rows} == {("paper_besttest", "test", "30")}
+    assert {row["speech"] for row in rows} == {SPEECH}
     assert {(row["corpus"], row["classes"]) for row in rows} == {("toy", "4"), ("clips", "3")}
 
 
 def test_ties_go_to_the_first_class(tmp_path: Path) -> None:
-    row = {"label": "b", "p_a": "0.4", "p_b": "0.4", "p_c": "0.2"}
+    row = {"utterance": "u", "label": "b", "p_a": "0.4", "p_b": "0.4", "p_c": "0.2"}
     write_csv(tmp_path / "t.csv", list(row), [row])
-    assert counted(tmp_path / "t.csv", ["a", "b", "c"]).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+    utterances, labels, found = guesses(tmp_path / "t.csv", ["a", "b", "c"])
+    assert (utterances, labels.tolist(), found.tolist()) == (["u"], [1], [0])
 
 
 def test_a_file_without_predictions_is_a_user_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,11 @@ from tests.cmarr.random_results import (
     score,
 )
 
+FILES = {
+    "out": "table2.csv", "markdown": "table2.md", "latex": "table2.tex", "published": "table2_paper.csv",
+    "difference": "table2_difference.csv",
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -32,12 +38,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def table2(folder: Path, confusions: Path, *more: str) -> int:
+    """From the scores in a folder, and confusions, to table2 in it; `toy` is taken for IEMOCAP."""
+    out = [f"--{name}={folder / file}" for name, file in FILES.items()]
+    made = [f"--scores={folder / 'scores.csv'}", f"--confusions={confusions}"]
+    return run("cmarr", VERBS, ["table2", *made, *out, "--types", "toy=iemocap", "clips=table", *more])
+
+
 def tabulate(folder: Path) -> None:
     """From the scores and confusions in a folder to table2 and the figure in it."""
+    assert table2(folder, folder / "confusions.csv") == 0
     scores = ["--scores", str(folder / "scores.csv")]
-    table = ["--out", str(folder / "table2.csv"), "--markdown", str(folder / "table2.md")]
-    confusions = ["--confusions", str(folder / "confusions.csv")]
-    assert run("cmarr", VERBS, ["table2", *scores, *confusions, *table]) == 0
     assert run("cmarr", VERBS, ["figures", *scores, "--out", str(folder / "conditions.png")]) == 0
 
 
@@ -70,7 +81,7 @@ def test_every_number_of_table_2_follows_from_the_prediction_files(results: Path
 def test_the_printed_table_has_the_papers_rows_and_says_synthetic(results: Path) -> None:
     text = (results / "table2.md").read_text()
     first = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
-    assert first == 2 * ["available", "t", "s", "v", "v,t", "s,v", "s,t", "average", "s,v,t"]
+    assert first == 2 * ["available", "t", "s", "v", "v,t", "s,v", "s,t", "average", "s,v,t", "mean rank"]
     sections = dict(zip(CORPORA, text.split("## ")[1:], strict=True))
     for corpus, (_, folds) in CORPORA.items():
         assert sections[corpus].startswith(f"{corpus} (synthetic)\n")
@@ -81,6 +92,68 @@ def test_the_printed_table_has_the_papers_rows_and_says_synthetic(results: Path)
         war, uar = recomputed(results, corpus, "cm_arr", ("t",)).mean(axis=1).T
         cell = f"{war.mean():.2f} ± {war.std(ddof=1):.2f} / {uar.mean():.2f} ± {uar.std(ddof=1):.2f}"
         assert cell in sections[corpus]
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_ranks_are_those_of_the_printed_scores(results: Path, corpus: str) -> None:
+    table = pd.read_csv(results / "table2.csv").query("corpus == @corpus")
+    section = (results / "table2.md").read_text().split("## ")[1 + [*CORPORA].index(corpus)]
+    for metric in ("war", "uar"):
+        wanted = table.groupby("condition")[f"{metric}_mean"].rank(ascending=False)
+        assert list(table[f"rank_{metric}"]) == list(wanted)
+    own = table[table["condition"] != "average"].groupby("system", sort=False)[["rank_war", "rank_uar"]].mean()
+    (last,) = (line.split("|")[2:-1] for line in section.splitlines() if line.startswith("| mean rank "))
+    assert [cell.strip() for cell in last] == [f"{war:.2f} / {uar:.2f}" for war, uar in own.to_numpy()]
+    assert list(own.index) == list(SYSTEMS)
+    assert "1 is the best, and scores that are printed alike share a rank" in section
+
+
+def test_latex_has_the_numbers_of_markdown(results: Path) -> None:
+    tables = (results / "table2.tex").read_text().split(r"\begin{tabular}")[1:]
+    sections = (results / "table2.md").read_text().split("## ")[1:]
+    for corpus, latex, section in zip(CORPORA, tables, sections, strict=True):
+        rows = [line for line in section.splitlines() if line.startswith("| ")]
+        plain = latex.replace("$_{\\pm", " ± ").replace("}$", "").replace("{", "").replace("}", "")
+        plain = plain.replace(r"\textbf", "").replace(r"\underline", "").replace(r"\_", "_")
+        shown = [line.removesuffix(r" \\") for line in plain.splitlines() if line.endswith(r" \\")]
+        assert [row.split(" & ") for row in shown] == [[*map(str.strip, row.split("|")[1:-1])] for row in rows]
+        (_, folds) = CORPORA[corpus]
+        assert f"{len(folds)} folds, 2 seeds." in latex
+        best = max((float(number), number) for number in re.findall(r"([\d.]+)[}$_{]*\\pm", latex.split("average")[-1]))
+        assert rf"\textbf{{{best[1]}}}" in latex
+
+
+def test_published_scores_and_differences_lie_beside_the_table(results: Path) -> None:
+    paper = pd.read_csv(results / "table2_paper.csv").set_index(["corpus", "system", "condition"])
+    table = pd.read_csv(results / "table2.csv").set_index(["corpus", "system", "condition"])
+    rows = read_csv(results / "table2_difference.csv")
+    assert [(row["corpus"], row["system"]) for row in rows] == [("toy", "cm_arr")] * 8
+    for row in rows:
+        own, printed = (table.loc["toy", "cm_arr", row["condition"]], paper.loc["iemocap", "cm_arr", row["condition"]])
+        for metric in ("war", "uar"):
+            assert float(row[f"{metric}_difference"]) == pytest.approx(
+                own[f"{metric}_mean"] - printed[metric], abs=0.011
+            )
+        assert row["notes"].endswith("the data are synthetic: differences to the paper say nothing")
+
+
+def test_a_line_below_each_table_says_what_is_significant(results: Path, tmp_path: Path) -> None:
+    for name in ("scores.csv", "confusions.csv"):
+        (tmp_path / name).write_bytes((results / name).read_bytes())
+    base = {"full": "cm_arr", "difference": "2.00", "low": "1.00", "high": "3.00", "draws": "900"}
+    tests = [
+        base | {"corpus": corpus, "system": "baseline", "condition": "average", "metric": metric, "significant": answer}
+        for corpus, metric, answer in (("toy", "war", "yes"), ("toy", "uar", "no"), ("clips", "war", "no"))
+    ]
+    write_csv(tmp_path / "significance.csv", list(tests[0]), tests)
+    assert table2(tmp_path, tmp_path / "confusions.csv", "--significance", str(tmp_path / "significance.csv")) == 0
+    words = ["WAR significant against baseline (+2.00 [1.00, 3.00]); UAR not significant against baseline (+2.00"]
+    words += ["WAR not significant against baseline (+2.00 [1.00, 3.00])."]
+    for name, mark in (("table2.md", "## "), ("table2.tex", r"\begin{table*}")):
+        for text, wanted in zip((tmp_path / name).read_text().split(mark)[1:], words, strict=True):
+            assert wanted in text
+            assert "over test utterances within folds (900 draws)" in text
+    assert "significant" not in (results / "table2.md").read_text() + (results / "table2.tex").read_text()
 
 
 def test_the_figure_is_a_picture(results: Path) -> None:
@@ -146,11 +219,10 @@ def test_scores_without_their_confusions_are_a_user_error(
 ) -> None:
     rows = [row for row in read_csv(results / "confusions.csv") if row["system"] != "baseline"]
     write_csv(tmp_path / "confusions.csv", list(rows[0]), rows)
-    files = ["--scores", str(results / "scores.csv"), "--confusions", str(tmp_path / "confusions.csv")]
-    out = ["--out", str(tmp_path / "table2.csv"), "--markdown", str(tmp_path / "table2.md")]
-    assert run("cmarr", VERBS, ["table2", *files, *out]) == 1
+    (tmp_path / "scores.csv").write_bytes((results / "scores.csv").read_bytes())
+    assert table2(tmp_path, tmp_path / "confusions.csv") == 1
     assert "confusions: have no baseline on toy" in capsys.readouterr().err
-    assert not (tmp_path / "table2.csv").exists()
+    assert not any((tmp_path / name).exists() for name in FILES.values())
 
 
 def corpus_files(folder: Path, rows: list[dict[str, str]], classes: tuple[str, ...], status: str) -> None:

@@ -47,11 +47,10 @@ def test_variants_are_columns_of_table_2_each_once(plan: Plan) -> None:
     assert more.columns == ["baseline", "baseline-training.epochs-3"]
     assert more.study("table2") == [f"toy/{name}/fold{fold}/seed4" for name in more.columns for fold in (1, 2)]
     assert "results/figures/learning/toy/baseline-training.epochs-3.png" in more.targets
-    assert json.loads(more.system("baseline-training.epochs-3")) == json.loads(plan.system("baseline")) | {
-        "training": json.loads(plan.system("baseline"))["training"] | {"epochs": 3}
-    }
+    before, after = (json.loads(more.system(name, "toy")) for name in more.columns)
+    assert after == before | {"training": before["training"] | {"epochs": 3}}
     with pytest.raises(SystemExit, match=r"^error: .*unknown key `epochs` under `systems.baseline`"):
-        more.system("baseline-epochs-3")
+        more.system("baseline-epochs-3", "toy")
 
 
 def test_table_3_has_the_ablations_between_baseline_and_the_full_model(plan: Plan) -> None:
@@ -83,10 +82,12 @@ def test_fig_5_is_with_and_without_contrasts_on_the_last_fold(plan: Plan) -> Non
 
 def test_targets_are_what_the_systems_allow(plan: Plan) -> None:
     few = {"table1.csv", "table2.csv", "recall.csv", "missing_rate.csv", "figures/conditions.png"}
-    few |= {"figures/learning/toy/baseline.png", "figures/confusion/toy/baseline.png"}
-    assert set(plan.targets) == {f"results/{path}" for path in few}
+    few |= {"protocols.csv"}
+    own = {"figures/learning/toy/baseline.png", "figures/confusion/toy/baseline.png"}
+    assert set(plan.targets) == {f"results/{path}" for path in few | own}
     more = {"table3.csv", "fig4.csv", "fig5.csv", "figures/learning/toy/cm_arr.png", "figures/confusion/toy/cm_arr.png"}
     assert set(changed(plan, systems=BOTH).targets) == {f"results/{path}" for path in few | more}
+    assert "results/protocols.csv" not in changed(plan, studies={"protocols": []}).targets
     assert "results/table3.csv" not in changed(plan, systems={"cm_arr": None}).targets
     assert "results/fig4.csv" in changed(plan, systems={"cm_arr": None}).targets
 
@@ -121,14 +122,58 @@ def test_a_protocol_names_folds_and_what_is_highest_at_the_chosen_epoch(
     plan: Plan, protocol: str, folds: list[str], metric: str
 ) -> None:
     other = changed(plan, protocol=protocol)
-    assert (other.folds("toy"), other.choice_metric("toy")) == (folds, metric)
+    assert (other.folds("toy"), other.choice_metric("toy", protocol)) == (folds, metric)
+    assert plan.folds("toy", protocol) == folds
     assert len(other.study("table2")) == 2 * len(folds)
 
 
 def test_speakers_of_msp_improv_choose_the_epoch_by_macro_f1(plan: Plan) -> None:
-    corpora = {"m": {"type": "msp_improv", "root": "x"}}
-    assert changed(plan, corpora=corpora, protocol="mmin_clean").choice_metric("m") == "pooled_macro_f1"
-    assert changed(plan, corpora=corpora).choice_metric("m") == "mean_uar"
+    other = changed(plan, corpora={"m": {"type": "msp_improv", "root": "x"}})
+    assert other.choice_metric("m", "mmin_clean") == "pooled_macro_f1"
+    assert other.choice_metric("m", "clean") == "mean_uar"
+
+
+def test_the_baseline_is_no_column_of_table_2_unless_it_is_alone_or_asked_for(plan: Plan) -> None:
+    assert plan.columns == ["baseline"]
+    assert changed(plan, systems=BOTH).columns == ["cm_arr"]
+    assert changed(plan, systems=BOTH, variants=["baseline"]).columns == ["cm_arr", "baseline"]
+    assert not changed(plan, systems=BOTH).compared
+    assert changed(plan, systems=BOTH | {"mmin": None}).compared
+
+
+def test_columns_are_in_the_order_of_the_paper_whatever_the_file_says(plan: Plan) -> None:
+    named = dict.fromkeys(["cm_arr", "dicmor", "cif_mmin", "if_mmin", "mmin", "cra", "baseline"])
+    assert changed(plan, systems=named).columns == ["cra", "mmin", "if_mmin", "cif_mmin", "dicmor", "cm_arr"]
+
+
+def test_published_settings_are_those_of_the_type_of_the_corpus(plan: Plan) -> None:
+    corpora = {"toy": plan.config.corpora["toy"].model_dump(), "m": {"type": "msp_improv", "root": "x"}}
+    systems = {"mmin": {"teacher": {"epochs": 3}}}
+    both = changed(plan, corpora=corpora, systems=systems, variants=["mmin-cycle_weight-2", "mmin-cycle_weight-7"])
+    ours, theirs = (json.loads(both.system("mmin", corpus)) for corpus in ("toy", "m"))
+    assert (ours["cycle_weight"], theirs["cycle_weight"]) == (2, 0.5)
+    assert (ours["teacher"]["batch_size"], theirs["teacher"]["batch_size"]) == (128, 64)
+    assert ours["teacher"]["epochs"] == theirs["teacher"]["epochs"] == 3
+    assert both.columns == ["mmin", "mmin-cycle_weight-2", "mmin-cycle_weight-7"]  # 2 is not what is published for m
+    assert json.loads(both.system("mmin-cycle_weight-2", "m"))["cycle_weight"] == 2
+
+
+def test_the_comparison_of_protocols_has_every_system_under_both_with_the_first_seed(plan: Plan) -> None:
+    both = changed(plan, systems=BOTH | {"mmin": None}, studies={"protocols": ["mmin_script", "clean"]}, seeds=[4, 1])
+    names = {"mmin": 2, "cm_arr": 2, "mmin-protocol-mmin_script": 4, "cm_arr-protocol-mmin_script": 4}
+    wanted = [f"toy/{name}/fold{k + 1}/seed4" for name, folds in names.items() for k in range(folds)]
+    assert both.study("protocols") == wanted
+    assert both.protocol("mmin-protocol-mmin_script") == "mmin_script"
+    assert both.protocol("mmin") == "clean"
+    assert both.system("mmin-protocol-mmin_script", "toy") == both.system("mmin", "toy")
+    assert all(re.fullmatch(both.constraints["protocol"], name) for name in ("clean", "mmin_script"))
+
+
+def test_targets_as_released_are_those_of_iemocap_by_speaker(plan: Plan) -> None:
+    assert plan.released_targets("toy", "mmin_clean") == []
+    asked = changed(plan, released_targets=True)
+    assert asked.released_targets("toy", "mmin_script") == ["--released-targets"]
+    assert asked.released_targets("toy", "clean") == []
 
 
 def test_names_of_variants_match_and_their_code_is_that_of_the_system(plan: Plan) -> None:
@@ -148,7 +193,7 @@ def test_the_runs_of_a_large_study_fit_on_a_command_line() -> None:
 
 
 def test_jobs_get_complete_settings_as_json(plan: Plan) -> None:
-    assert json.loads(plan.system("baseline"))["training"]["batch_size"] == 16
+    assert json.loads(plan.system("baseline", "toy"))["training"]["batch_size"] == 16
     assert json.loads(plan.encoder("text", "toy"))["model"] == "google-bert/bert-base-uncased"
     assert "\n" not in plan.features
 

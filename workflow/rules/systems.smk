@@ -8,7 +8,8 @@ rule folds:
         folds=f"{R}/folds/{{corpus}}/{{protocol}}.json",
     params:
         classes=lambda wildcards: plan.classes(wildcards.corpus),
-        metric=lambda wildcards: plan.choice_metric(wildcards.corpus),
+        metric=lambda wildcards: plan.choice_metric(wildcards.corpus, wildcards.protocol),
+        released=lambda wildcards: plan.released_targets(wildcards.corpus, wildcards.protocol),
         code=plan.code("cmarr.folds"),
     log:
         f"{R}/logs/folds/{{corpus}}/{{protocol}}.log",
@@ -22,7 +23,7 @@ rule folds:
     shell:
         "python -m cmarr folds --corpus {wildcards.corpus} --manifest {input.manifest} --classes {params.classes:q}"
         " --leave-out {input.left_out} --protocol {wildcards.protocol} --choice-metric {params.metric}"
-        " --out {output.folds} > {log} 2>&1"
+        " {params.released} --out {output.folds} > {log} 2>&1"
 
 
 rule train:
@@ -30,14 +31,14 @@ rule train:
         "Train {wildcards.system} on {wildcards.corpus}, fold {wildcards.fold}, seed {wildcards.seed}"
     input:
         manifest=rules.manifest.output.manifest,
-        folds=f"{R}/folds/{{corpus}}/{plan.config.protocol}.json",
+        folds=lambda wildcards: f"{R}/folds/{wildcards.corpus}/{plan.protocol(wildcards.system)}.json",
         stores=lambda wildcards: plan.stores(wildcards.corpus),
     output:
         model=f"{R}/models/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/model.safetensors",
         record=f"{R}/models/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/record.json",
         history=f"{R}/models/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/history.csv",
     params:
-        settings=lambda wildcards: plan.system(wildcards.system),
+        settings=lambda wildcards: plan.system(wildcards.system, wildcards.corpus),
         features=plan.features,
         stores=f"{R}/features/{{corpus}}",
         folder=subpath(output.model, parent=True),
@@ -66,7 +67,7 @@ rule predict:
         model=rules.train.output.model,
         record=rules.train.output.record,
         manifest=rules.manifest.output.manifest,
-        folds=rules.train.input.folds,
+        folds=lambda wildcards: f"{R}/folds/{wildcards.corpus}/{plan.protocol(wildcards.system)}.json",
         stores=lambda wildcards: plan.stores(wildcards.corpus),
     output:
         predictions=expand(
@@ -103,7 +104,7 @@ rule represent:
         model=rules.train.output.model,
         record=rules.train.output.record,
         manifest=rules.manifest.output.manifest,
-        folds=rules.train.input.folds,
+        folds=lambda wildcards: f"{R}/folds/{wildcards.corpus}/{plan.protocol(wildcards.system)}.json",
         stores=lambda wildcards: plan.stores(wildcards.corpus),
     output:
         representations=f"{R}/representations/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}.safetensors",

@@ -49,16 +49,51 @@ rule table1:
         "python -m cmarr table1 --corpora {R}/corpora --names {params.names} --out {output.table} > {log} 2>&1"
 
 
+rule significance:
+    message:
+        "Compare the full model with every other system of Table 2"
+    input:
+        predictions=lambda wildcards: plan.files(
+            "predictions", plan.study("table2"), *(f"/{condition}.csv" for condition in plan.conditions)
+        ),
+        records=lambda wildcards: plan.files("models", plan.study("table2"), "/record.json"),
+    output:
+        table=f"{R}/significance.csv",
+        figure=f"{R}/figures/significance.png",
+    params:
+        runs=lambda wildcards: plan.study("table2"),
+        full=plan.full_model,
+        code=plan.code("cmarr.significance"),
+    log:
+        f"{R}/logs/significance.log",
+    benchmark:
+        f"{R}/benchmarks/significance.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    conda:
+        "../../envs/cmarr.yaml"
+    shell:
+        "python -m cmarr significance --models {R}/models --predictions {R}/predictions --runs {params.runs}"
+        " --full {params.full} --draws 10000 --seed 1 --out {output.table} --figure {output.figure} > {log} 2>&1"
+
+
 rule table2:
     message:
         "Table 2: WAR and UAR per missing condition"
     input:
         scores=f"{R}/scores/table2.csv",
         confusions=f"{R}/confusions/table2.csv",
+        significance=rules.significance.output.table if plan.compared else [],
+        published=f"{workflow.basedir}/cmarr/published.csv",
     output:
         table=f"{R}/table2.csv",
         markdown=f"{R}/table2.md",
+        latex=f"{R}/table2.tex",
+        published=f"{R}/table2_paper.csv",
+        difference=f"{R}/table2_difference.csv",
     params:
+        types=expand("{corpus}={type}", zip, corpus=plan.types.keys(), type=plan.types.values()),
         code=plan.code("cmarr.table2"),
     log:
         f"{R}/logs/table2.log",
@@ -70,7 +105,33 @@ rule table2:
     conda:
         "../../envs/cmarr.yaml"
     shell:
-        "python -m cmarr table2 --scores {input.scores} --confusions {input.confusions} --out {output.table}"
+        "python -m cmarr table2 --scores {input.scores} --confusions {input.confusions} --types {params.types}"
+        " --significance {input.significance} --out {output.table} --markdown {output.markdown}"
+        " --latex {output.latex} --published {output.published} --difference {output.difference} > {log} 2>&1"
+
+
+rule protocols:
+    message:
+        "Compare the protocol of the experiment with other ones"
+    input:
+        scores=f"{R}/scores/protocols.csv",
+        confusions=f"{R}/confusions/protocols.csv",
+    output:
+        table=f"{R}/protocols.csv",
+        markdown=f"{R}/protocols.md",
+    params:
+        code=plan.code("cmarr.protocols"),
+    log:
+        f"{R}/logs/protocols.log",
+    benchmark:
+        f"{R}/benchmarks/protocols.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/cmarr.yaml"
+    shell:
+        "python -m cmarr protocols --scores {input.scores} --confusions {input.confusions} --out {output.table}"
         " --markdown {output.markdown} > {log} 2>&1"
 
 

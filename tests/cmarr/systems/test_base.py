@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import cmarr.systems
 from cmarr.batch import Batch
-from cmarr.settings import Baseline, CmArr, System
+from cmarr.settings import Baseline, CifMmin, CmArr, Cra, Dicmor, IfMmin, Mmin, System
 from cmarr.systems import build
-from cmarr.systems.base import SystemModule
+from cmarr.systems.base import Stage, SystemModule
 from cmarr.vocabulary import CONDITIONS, MODALITIES, availability, present
 
 
@@ -23,6 +23,13 @@ def variant(**settings: object) -> tuple[str, System]:
     return "cm_arr", CmArr.model_validate({"size": "tiny", **settings})
 
 
+def dicmor(**settings: object) -> tuple[str, System]:
+    return "dicmor", Dicmor.model_validate({"size": "tiny", **settings})
+
+
+SURE = {"text_dropout": 0, "teacher_dropout": 0, "head_dropout": 0}
+IMAGINING = SURE | {"embedding": 16, "speech_pool": 2, "cascade_layers": (64, 32), "cascade_blocks": 2}
+JOINT = SURE | {"embedding": 128, "joint_layers": (64, 32), "reconstruction_weight": 0.002}
 SYSTEMS: dict[str, tuple[str, System]] = {
     "cm_arr": variant(),
     "no_udcl": variant(ablation="no_udcl"),
@@ -49,17 +56,56 @@ SYSTEMS: dict[str, tuple[str, System]] = {
     "missing_only": variant(training_patterns="missing_only", patterns_per="batch"),
     "third_block": variant(third_block="sv", fusion_pooling="last"),
     "first_available": variant(query="first_available"),
+    "mmin": ("mmin", Mmin.model_validate(IMAGINING)),
+    "mmin_drops": ("mmin", Mmin.model_validate(IMAGINING | dict.fromkeys(SURE, 0.5))),
+    "mmin_shared": ("mmin", Mmin.model_validate(IMAGINING | {"shared_cascade": True})),
+    "cra": ("cra", Cra.model_validate(JOINT)),
+    "cra_impute": ("cra", Cra.model_validate(IMAGINING | {"kind": "impute"})),
+    "if_mmin": ("if_mmin", IfMmin.model_validate(IMAGINING)),
+    "cif_mmin": ("cif_mmin", CifMmin.model_validate(IMAGINING | {"cascade_layers": (32, 16)})),
+    "cif_mmin_last": ("cif_mmin", CifMmin.model_validate(IMAGINING | {"legacy_conl_last": True})),
+    "dicmor": dicmor(),
+    "dicmor_reversed": dicmor(flow="reversed", flow_logit_limit=3, inverse_gradient=True),
+    "dicmor_glow": dicmor(flow="glow", time_steps=1),
+    "dicmor_mean": dicmor(combine="mean", cross_layers=2, memory_layers=2),
+    "dicmor_legacy": dicmor(
+        legacy_positions=True, frozen_projection=True, training_patterns="missing_only", patterns_per="batch"
+    ),
     "baseline": ("baseline", Baseline(size="tiny")),
     "baseline_first_available": ("baseline", Baseline(size="tiny", query="first_available")),
 }
 IDLE = {
     "no_udcl": ("deviation", "contrast"),
     "no_udcl_bypassed": ("umc", "widen", "contrast"),
-    "fixed_tau": ("contrast",),
     "no_inverse_gradient": ("flow",),
+    "dicmor_legacy": ("project",),
+    "mmin": ("teacher",),
+    "mmin_drops": ("teacher",),
+    "mmin_shared": ("teacher",),
+    "cra_impute": ("teacher",),
+    "if_mmin": ("teacher",),
+    "cif_mmin": ("teacher",),
+    "cif_mmin_last": ("teacher",),
 }
-"""parts of parameter names that no gradient may reach, by system; all others are to learn"""
+"""parts of parameter names that no gradient may reach in the last stage, by system; all others are to learn"""
+MISSING_ONLY = {
+    "missing_only",
+    "dicmor_legacy",
+    "mmin",
+    "mmin_drops",
+    "mmin_shared",
+    "cra",
+    "cra_impute",
+    "if_mmin",
+    "cif_mmin",
+    "cif_mmin_last",
+}
+"""those that the full condition is not trained on"""
+PER_BATCH = {"missing_only", "dicmor_legacy"}
 MakeBatch = Callable[..., Batch]
+
+
+LEARNERS = ["cm_arr", "baseline", "mmin", "cra", "cra_impute", "if_mmin", "cif_mmin", "dicmor"]
 
 
 @pytest.fixture(params=SYSTEMS)
@@ -77,10 +123,36 @@ def shaken(kind: str, dims: dict[str, int], classes: int = 4) -> SystemModule:
     return system
 
 
+def prepare(system: SystemModule, number: int = -1) -> Stage:
+    """What the engine does before the first step of a stage, the last one by default."""
+    stage = system.stages()[number]
+    if stage.begin:
+        stage.begin()
+    system.requires_grad_(False).eval()
+    for part in stage.trained:
+        part.requires_grad_(True).train()
+    return stage
+
+
+def with_targets(system: SystemModule, batch: Batch, number: int = -1) -> Batch:
+    """The batch with what a stage needs to know about its utterances."""
+    targets = system.stages()[number].targets
+    if targets is None:
+        return batch
+    training = {module: module.training for module in system.modules()}
+    with torch.no_grad():
+        found = targets(replace(batch, available=torch.ones_like(batch.available)))
+    for module, flag in training.items():
+        module.train(flag)
+    return replace(batch, targets=found)
+
+
 def test_patterns_are_conditions(kind: str, dims: dict[str, int]) -> None:
-    expected = ("svt",) if "baseline" in kind else CONDITIONS[:6] if kind == "missing_only" else CONDITIONS
-    assert shaken(kind, dims).patterns == expected
-    assert shaken(kind, dims).patterns_per == ("batch" if kind == "missing_only" else "sample")
+    *before, last = shaken(kind, dims).stages()
+    full = "baseline" in kind
+    assert last.patterns == (("svt",) if full else CONDITIONS[:6] if kind in MISSING_ONLY else CONDITIONS)
+    assert last.patterns_per == ("batch" if kind in PER_BATCH else "sample")
+    assert all(stage.patterns == ("svt",) and stage.judged == ("svt",) for stage in before)
 
 
 def test_missing_input_changes_no_bit(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
@@ -107,6 +179,15 @@ def test_missing_input_changes_no_bit(kind: str, dims: dict[str, int], make_batc
             assert torch.equal(system(bare), before)
 
 
+def test_is_judged_by_its_logits(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    system, batch = shaken(kind, dims), make_batch(conditions=("svt",))
+    for stage in system.stages():
+        if stage.judge:
+            flags = [torch.tensor(availability(condition)).expand(7, -1) for condition in stage.judged]
+            expected = torch.stack([stage.logits(replace(batch, available=available)) for available in flags], dim=1)
+            torch.testing.assert_close(stage.judge(batch), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_available_input_counts(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
     system = shaken(kind, dims)
     for condition in CONDITIONS:
@@ -121,7 +202,8 @@ def test_padding_does_not_count(kind: str, dims: dict[str, int], make_batch: Mak
     batch = make_batch()
     wider = replace(batch, features={m: nn.functional.pad(x, (0, 0, 0, 9)) for m, x in batch.features.items()})
     torch.testing.assert_close(system(wider), system(batch), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(system.loss(wider)["total"], system.loss(batch)["total"], atol=1e-4, rtol=1e-4)
+    losses = [system.loss(with_targets(system, each))["total"] for each in (wider, batch)]
+    torch.testing.assert_close(*losses, atol=1e-4, rtol=1e-4)
 
 
 def test_company_in_the_batch_does_not_count(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
@@ -134,12 +216,13 @@ def test_company_in_the_batch_does_not_count(kind: str, dims: dict[str, int], ma
             {m: length[row : row + 1] for m, length in batch.lengths.items()},
             batch.available[row : row + 1],
         )
-        torch.testing.assert_close(system(alone)[0], together[row], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(system(alone)[0], together[row], atol=1e-4, rtol=1e-4)
 
 
 def test_loss_is_finite_and_reaches_what_it_should(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
-    system = shaken(kind, dims).train()
-    parts = system.loss(make_batch(size=14))
+    system = shaken(kind, dims)
+    prepare(system)
+    parts = system.loss(with_targets(system, make_batch(size=14)))
     assert all(part.shape == () and part.isfinite() for part in parts.values())
     parts["total"].backward()
     idle = {name for name, parameter in system.named_parameters() if parameter.grad is None}
@@ -150,7 +233,8 @@ def test_loss_is_finite_and_reaches_what_it_should(kind: str, dims: dict[str, in
 
 def test_loss_under_autocast_is_close(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
     """bfloat16 is for the matrix products outside flows and distances; every part is still float32."""
-    system, batch = shaken(kind, dims), make_batch(size=14)
+    system = shaken(kind, dims)
+    batch = with_targets(system, make_batch(size=14))
     exact = system.loss(batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         parts = system.loss(batch)
@@ -170,9 +254,10 @@ def test_same_seed_same_bits(kind: str, dims: dict[str, int], make_batch: MakeBa
         torch.manual_seed(3)
         system = build(*SYSTEMS[kind], dims, 4)
         optimizer = torch.optim.AdamW(system.parameters(), lr=1e-3)
+        prepare(system)
         for seed in range(3):
             optimizer.zero_grad()
-            system.loss(make_batch(seed=seed))["total"].backward()
+            system.loss(with_targets(system, make_batch(seed=seed)))["total"].backward()
             optimizer.step()
         return list(system.state_dict().values())
 
@@ -183,31 +268,35 @@ def test_same_seed_same_bits(kind: str, dims: dict[str, int], make_batch: MakeBa
         torch.use_deterministic_algorithms(False)
 
 
-@pytest.mark.parametrize("name", ["cm_arr", "baseline"])
+@pytest.mark.parametrize("name", LEARNERS)
 def test_learns_32_utterances_by_heart(name: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
-    """Over 95 % right under each condition that training has seen."""
+    """Over 95 % right under each condition, or for the baseline under the one that it is trained on."""
     torch.manual_seed(0)
-    system = build(*SYSTEMS[name], dims, 4)
-    optimizer = torch.optim.AdamW(system.parameters(), lr=3e-3)
+    system, batch = build(*SYSTEMS[name], dims, 4), make_batch(size=32)
     generator = torch.Generator().manual_seed(0)
-    flags = torch.tensor([availability(condition) for condition in system.patterns])
-    batch = make_batch(size=32)
-    for _ in range(80):
-        drawn = flags[torch.randint(len(flags), (32,), generator=generator)]
-        optimizer.zero_grad()
-        system.loss(replace(batch, available=drawn))["total"].backward()
-        nn.utils.clip_grad_norm_(system.parameters(), 1.0)
-        optimizer.step()
+    for number in range(len(system.stages())):
+        stage = prepare(system, number)
+        known = with_targets(system, batch, number)
+        learned = [parameter for part in stage.trained for parameter in part.parameters()]
+        optimizer = torch.optim.AdamW(learned, lr=3e-3)
+        flags = torch.tensor([availability(condition) for condition in stage.patterns])
+        for _ in range(80):
+            drawn = flags[torch.randint(len(flags), (32,), generator=generator)]
+            optimizer.zero_grad()
+            stage.loss(replace(known, available=drawn))["total"].backward()
+            nn.utils.clip_grad_norm_(learned, 1.0)
+            optimizer.step()
     system.eval()
     assert batch.labels is not None
-    for condition in system.patterns:
+    for condition in CONDITIONS if name != "baseline" else ("svt",):
         guesses = system(make_batch(size=32, conditions=(condition,))).argmax(1)
         assert (guesses == batch.labels).float().mean() > 0.95, condition
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_not_waited_for(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
-    batch, system = make_batch(size=14), shaken(kind, dims).cuda()
+    system = shaken(kind, dims).cuda()
+    batch = make_batch(size=14)
     assert batch.labels is not None
     batch = Batch(
         {m: x.cuda() for m, x in batch.features.items()},
@@ -227,8 +316,8 @@ def test_a_gpu_is_not_waited_for(kind: str, dims: dict[str, int], make_batch: Ma
 def test_no_system_imports_another() -> None:
     """A static walk along imports, which decides what has to be trained again, must meet one system only."""
     files = list(Path(cmarr.systems.__file__).parent.glob("*.py"))
-    names = {"cm_arr", "baseline"}
-    assert names < {file.stem for file in files}
+    names = {file.stem for file in files} - {"__init__", "base"}
+    assert {"cm_arr", "baseline"} <= names
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""Typed settings of stage 2: features as a system reads them, training, and one class per system."""
+"""Settings of CM-ARR and of its baseline."""
 
 from __future__ import annotations
 
@@ -7,35 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from extractors.settings import Settings
-
-
-class Features(Settings):
-    """How stored sequences reach a system."""
-
-    max_tokens: int = Field(64, ge=1, description="text is cut after so many word pieces")
-    max_speech_frames: int = Field(499, ge=1, description="speech is cut here; 499 frames of wav2vec2 are 10 s")
-    max_video_frames: int = Field(50, ge=1, description="video is cut after so many frames with a face")
-    standardize: bool = Field(
-        True, description="zero mean, unit deviation per dimension over the fold's training frames"
-    )
-
-
-class Training(Settings):
-    """Optimiser and schedule (docs/cm-arr.md, point 26)."""
-
-    epochs: int = Field(100, ge=1, description="passes over the training set")
-    batch_size: int = Field(16, ge=2, description="utterances per step")
-    learning_rate: float = Field(1e-4, gt=0, description="highest rate of AdamW; the paper has a constant 1e-5")
-    schedule: Literal["linear_decay", "constant"] = Field(
-        "linear_decay", description="of the learning rate; the paper's is `constant`, without warm-up"
-    )
-    warm_up: float = Field(0.1, ge=0, lt=1, description="share of all steps with a rising rate; then linear decay to 0")
-    weight_decay: float = Field(0.01, ge=0, description="decoupled, of AdamW")
-    clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
-    precision: Literal["fp32", "tf32", "bf16"] = Field(
-        "fp32", description="of training; flows and distances stay in float32 under `bf16`, predictions are always fp32"
-    )
+from cmarr.settings.base import System
 
 
 @dataclass(frozen=True)
@@ -62,12 +34,6 @@ PRESETS = {
 
 FlowKind = Literal["reversed", "dicmor_literal", "glow"]
 """of `blocks.flow.Flow`"""
-
-
-class System(Settings):
-    """What every system has."""
-
-    training: Training = Training()
 
 
 class Sized(System):

@@ -1,0 +1,72 @@
+"""One step of a stage: which weights change, the optimiser, the learning rate, clipped gradients."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from cmarr.batch import Batch
+from cmarr.settings import Training
+from cmarr.systems.base import Stage
+
+
+def set_up(system: nn.Module, stage: Stage) -> None:
+    """Before an epoch: parts that are trained get gradients and are in training mode, all others neither."""
+    system.requires_grad_(False).eval()
+    for part in stage.trained:
+        part.requires_grad_(True).train()
+
+
+def optimizer_of(stage: Stage) -> torch.optim.Optimizer:
+    """A fresh optimiser of the stage's parts."""
+    settings = stage.training
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(
+        dict.fromkeys(parameter for part in stage.trained for parameter in part.parameters()),
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def rate_factor(step: int, steps: int, settings: Training) -> float:
+    """Factor of the learning rate at a step from 0 of `steps` in all.
+
+    `linear_decay`: linear rise over the share `warm_up`, then linear decay to 0 (docs/cm-arr.md, point 26). `constant`:
+    1 throughout. `late_decay`, with e the epoch from 1, c the number of constant epochs and d that of the others:
+    1 - max(0, e - c) / (d + 1), as in MMIN's code (models/networks/tools.py).
+    """
+    if settings.schedule == "constant":
+        return 1.0
+    if settings.schedule == "late_decay":
+        falling = round(settings.decay_share * settings.epochs)
+        epoch = step * settings.epochs // steps + 1
+        return 1 - max(0, epoch - (settings.epochs - falling)) / (falling + 1)
+    rising = max(1, round(settings.warm_up * steps))
+    if step < rising:
+        return (step + 1) / rising
+    return (steps - step) / max(1, steps - rising)
+
+
+def train_step(stage: Stage, batch: Batch, optimizer: torch.optim.Optimizer, rate: float) -> dict[str, Tensor]:
+    """One step of the optimiser; loss parts and the gradient's norm before clipping, scalars on the device."""
+    settings, device = stage.training, next(iter(batch.features.values())).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+        parts = stage.loss(batch)
+    log = {name: value.detach().float().clone() for name, value in parts.items()}
+    optimizer.zero_grad(set_to_none=True)
+    parts["total"].backward()
+    norms = [
+        nn.utils.clip_grad_norm_(part.parameters(), settings.clip_norm or math.inf).float() for part in stage.trained
+    ]
+    log["gradient_norm"] = torch.linalg.vector_norm(torch.stack(norms))
+    if settings.clip_value:
+        for part in stage.trained:
+            nn.utils.clip_grad_value_(part.parameters(), settings.clip_value)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    return log

@@ -1,0 +1,36 @@
+"""Settings of CRA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from cmarr.settings.base import Training, merged
+from cmarr.settings.mmin import PUBLISHED_TEACHER, PUBLISHED_TRAINING, Family
+
+
+class Cra(Family):
+    """CRA: cascaded residual autoencoder (docs/mmin.md)."""
+
+    PUBLISHED: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "": {
+            "training": merged(
+                PUBLISHED_TRAINING,
+                {"epochs": 100, "batch_size": 256, "learning_rate": 1e-3, "decay_share": 0.8, "clip_norm": 5.0},
+            ),
+            "imputation": merged(PUBLISHED_TRAINING, {"learning_rate": 1e-3, "schedule": "constant", "beta1": 0.9}),
+            "teacher": PUBLISHED_TEACHER,
+        },
+        "msp_improv": {"teacher": {"learning_rate": 5e-4, "batch_size": 64}},
+    }
+    kind: Literal["joint", "impute"] = Field(
+        "joint",
+        description="`joint`: encoders, cascade and classifier are trained at once on means over time; `impute`: a "
+        "cascade fills the embeddings of MMIN's frozen teacher",
+    )
+    imputation: Training = Field(Training(), description="training of the cascade of `impute`, after its `teacher`")
+    joint_layers: tuple[int, ...] = Field((256, 128), min_length=1, description="`cascade_layers` of `joint`")
+    joint_blocks: int = Field(2, ge=1, description="`cascade_blocks` of `joint`")
+    reconstruction_weight: float = Field(0.02, ge=0, description="weight of the missing features' squared error")

@@ -1,0 +1,135 @@
+"""IF-MMIN: missing modality imagination with modality-invariant features (Zuo et al., ICASSP 2023).
+
+Public code: ZhuoYulang/IF-MMIN, models/utt_shared_model.py (stage `teacher`) and models/IFMMIN_model.py (stage `main`).
+Deviations: docs/mmin.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmarr.batch import Batch
+from cmarr.blocks.cascade import Cascade
+from cmarr.blocks.classifier import classifier
+from cmarr.blocks.imagination import imagination_errors, under_each_condition
+from cmarr.blocks.initial import kaiming_
+from cmarr.blocks.moments import moment_discrepancy
+from cmarr.blocks.utterance import Encoders
+from cmarr.settings import IfMmin, System
+from cmarr.systems.base import Stage, SystemModule, labels_of
+from cmarr.vocabulary import FULL, MISSING_CONDITIONS, MODALITIES
+
+
+class Features(nn.Module):
+    """Specific features of each modality, and invariant features from these by one encoder G for all modalities.
+
+    G has two linear layers with LeakyReLU (models/networks/shared.py, its last branch).
+    """
+
+    def __init__(self, settings: IfMmin, dims: dict[str, int]) -> None:
+        super().__init__()
+        width = settings.embedding
+        self.encoders = Encoders(dims, settings)
+        self.invariance = nn.Sequential(
+            nn.Linear(width, width), nn.LeakyReLU(), nn.Linear(width, width), nn.LeakyReLU()
+        )
+
+    def parts(self) -> tuple[nn.Module, ...]:
+        """Three encoders and G."""
+        return *self.encoders.parts(), self.invariance
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """h and g, both (batch, 3 * width) in the order of `MODALITIES`; silence stands for what is missing."""
+        h = self.encoders(batch, batch.available)
+        return h, self.invariance(h.unflatten(1, (len(MODALITIES), -1))).flatten(1)
+
+
+class IfMminSystem(SystemModule):
+    """A student beside its teacher, whose features it starts from."""
+
+    def __init__(self, settings: IfMmin, dims: dict[str, int], classes: int) -> None:
+        super().__init__()
+        width, layers, blocks = settings.embedding, settings.cascade_layers, settings.cascade_blocks
+        together = len(MODALITIES) * width
+        self.settings, self.averaged = settings, {"speech": settings.speech_pool}
+        self.teacher = Features(settings, dims)
+        self.teacher_classify = classifier(2 * together, width, classes, settings.teacher_dropout)
+        self.student = Features(settings, dims)
+        self.cascade = Cascade(together, layers, blocks, skip=False)
+        self.classify = classifier(blocks * layers[-1], width, classes, settings.head_dropout)
+        kaiming_(self)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The teacher on complete utterances, then the student on incomplete ones."""
+        settings, patterns = self.settings, MISSING_CONDITIONS
+        taught = (*self.teacher.parts(), self.teacher_classify)
+        learning = (*self.student.parts(), self.cascade, self.classify)
+        return (
+            Stage(settings.teacher, self.teacher_loss, self.teacher_logits, taught, (FULL,), "teacher", judged=(FULL,)),
+            Stage(
+                settings.training, self.loss, self, learning, patterns,
+                begin=self.begin, targets=self.targets, judge=self.judge,
+            ),
+        )  # fmt: skip
+
+    def teacher_logits(self, batch: Batch) -> Tensor:
+        """Logits (batch, classes) of the teacher, from all specific and invariant features."""
+        return cast(Tensor, self.teacher_classify(torch.cat(self.teacher(batch), dim=1)))
+
+    def teacher_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Parts: `cls` and `cmd`, the mean over pairs of modalities of their invariant features' discrepancy."""
+        h, g = self.teacher(batch)
+        cls = functional.cross_entropy(self.teacher_classify(torch.cat((h, g), dim=1)), labels_of(batch))
+        pairs = combinations(g.chunk(len(MODALITIES), dim=1), 2)
+        cmd = torch.stack([moment_discrepancy(one, other) for one, other in pairs]).mean()
+        return {"total": cls + self.settings.cmd_weight * cmd, "cls": cls, "cmd": cmd}
+
+    def begin(self) -> None:
+        """The student's features start as the teacher's."""
+        self.student.load_state_dict(self.teacher.state_dict())
+
+    def targets(self, batch: Batch) -> Tensor:
+        """(batch, 3, 3 * width): the teacher's h of the utterance, its h of silence, and its g of the utterance."""
+        h, g = self.teacher(batch)
+        return torch.stack([h, self.teacher.encoders(batch, torch.zeros_like(batch.available)), g], dim=1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (batch, classes), from the cascade's codes."""
+        return cast(Tensor, self.classify(self.cascade(*self.student(batch))[1]))
+
+    def judge(self, batch: Batch) -> Tensor:
+        """Logits (batch, conditions, classes) of complete utterances under each condition."""
+        real, silence = (
+            self.student(replace(batch, available=torch.full_like(batch.available, flag))) for flag in (True, False)
+        )
+        h, g = (under_each_condition(*pair) for pair in zip(real, silence, strict=True))
+        logits = self.classify(self.cascade(h, g)[1])
+        return cast(Tensor, logits.unflatten(0, (len(batch.available), -1)))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Parts: `cls`, and the mean squared errors `imagination` of the cascade's output and `invariance` of g.
+
+        g, of which missing modalities have that of silence, is to be what the teacher has of the complete utterance.
+        """
+        labels = labels_of(batch)
+        h, g = self.student(batch)
+        imagined, codes = self.cascade(h, g)
+        cls = functional.cross_entropy(self.classify(codes), labels)
+        errors, settings = imagination_errors(batch, imagined, g), self.settings
+        weighted = (
+            settings.imagination_weight * errors["imagination"] + settings.invariance_weight * errors["invariance"]
+        )
+        return {"total": cls + weighted, "cls": cls, **errors}
+
+
+def build(settings: System, dims: dict[str, int], classes: int) -> SystemModule:
+    """A fresh IF-MMIN; ValueError when the settings are another system's."""
+    if not isinstance(settings, IfMmin):
+        raise ValueError(f"if_mmin needs IfMmin settings, not {type(settings).__name__}")
+    return IfMminSystem(settings, dims, classes)
