@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,73 +9,13 @@ from torch import Tensor, nn
 
 from cmarr.batch import Batch
 from cmarr.choice import Choice
-from cmarr.config import kind_of
-from cmarr.data import Dataset, Packed
-from cmarr.engine import Fit, Task, _run, fit, probabilities
+from cmarr.engine import _run, fit, probabilities
 from cmarr.optimisation import optimizer_of
-from cmarr.seeds import derive
-from cmarr.settings import CmArr, Training
+from cmarr.settings import CmArr
 from cmarr.systems import build
-from cmarr.systems.base import Stage, SystemModule
-from cmarr.training_state import TrainingState
-from cmarr.vocabulary import CONDITIONS, MODALITIES
+from cmarr.vocabulary import MODALITIES
 from extractors.files import UserError
-
-TRAIN, VALIDATION = torch.arange(8), torch.arange(8, 12)
-CLEAN = Choice("validation", "mean_uar")
-
-
-def dataset(values: Tensor | None = None) -> Dataset:
-    labels = torch.arange(12) % 4
-    values = torch.zeros(13, 2) if values is None else values
-    packed = {name: Packed(values, torch.arange(13), torch.zeros(12, dtype=torch.bool)) for name in MODALITIES}
-    return Dataset([f"u{number}" for number in range(12)], labels, packed, "abcd")
-
-
-class Mock(SystemModule):
-    """Right in the good epochs only; what is trained is a counter of steps, two of them an epoch."""
-
-    training_settings = Training(epochs=4, batch_size=4)
-    patterns_per: Literal["sample", "batch"] = "sample"
-
-    def __init__(self, good_epochs: Iterable[int], bad_step: int = 0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(()))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.good_epochs, self.bad_step = good_epochs, bad_step
-        self.seen: list[Tensor] = []
-        self.labels: list[Tensor] = []
-
-    def stages(self) -> tuple[Stage, ...]:
-        settings, per = self.training_settings, self.patterns_per
-        return (Stage(settings, self.loss, self, (self,), CONDITIONS, patterns_per=per),)
-
-    def forward(self, batch: Batch) -> Tensor:
-        assert batch.labels is not None
-        right = nn.functional.one_hot(batch.labels, 4).float()
-        return right if int(self.steps) // 2 in self.good_epochs else -right
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        assert batch.labels is not None
-        self.steps += 1
-        self.seen.append(batch.available)
-        self.labels.append(batch.labels)
-        broken = torch.tensor(torch.inf if int(self.steps) == self.bad_step else 1.0)
-        return {"total": (self.weight - 1) ** 2 * broken, "cls": self.weight.detach()}
-
-
-def seeds(purpose: str, epoch: int) -> int:
-    return derive("toy", purpose, epoch)
-
-
-def run(system: Mock, folder: Path, choice: Choice = CLEAN, data: Dataset | None = None, **more: Any) -> Fit:
-    system.training_settings = Training(**({"epochs": 4, "batch_size": 4} | more))
-    return fit(system, task(folder, choice, data))
-
-
-def task(folder: Path, choice: Choice = CLEAN, data: Dataset | None = None) -> Task:
-    judged = VALIDATION if choice.rows != "none" else VALIDATION[:0]
-    return Task(data or dataset(), TRAIN, judged, choice, seeds, TrainingState(folder, "f"))
+from tests.cmarr.mock_training import TRAIN, Mock, Staged, dataset, run, task
 
 
 def test_the_best_validation_epoch_is_kept_and_ties_go_to_the_earlier(tmp_path: Path) -> None:
@@ -186,100 +123,6 @@ def test_probabilities_do_not_depend_on_training_mode_and_keep_the_order(tmp_pat
     torch.testing.assert_close(found.sum(1), torch.ones(4))
 
 
-class KilledError(Exception):
-    """In the middle of a step, as a power cut would."""
-
-
-SHORT = {"training": {"epochs": 4, "batch_size": 4, "learning_rate": 0.01}}
-SMALL = {"embedding": 8, "cascade_layers": (8, 4), "cascade_blocks": 2, "teacher": {"epochs": 3, "batch_size": 4}}
-KINDS: dict[str, dict[str, Any]] = {
-    "cm_arr": {"size": "tiny", "training": SHORT["training"] | {"epochs": 9}},
-    "baseline": {"size": "tiny", "training": SHORT["training"] | {"epochs": 9}},
-    "mmin": SMALL | SHORT,
-    "if_mmin": SMALL | SHORT,
-    "cif_mmin": SMALL | SHORT,
-    "cra": SHORT | {"embedding": 8},
-    "dicmor": {"size": "tiny", "complete": SMALL["teacher"]} | SHORT,
-}
-
-
-@pytest.mark.parametrize("rows", ["validation", "none"])
-@pytest.mark.parametrize("name", KINDS)
-def test_a_killed_training_ends_with_the_same_bits(
-    name: str, rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed at five random steps and started again, against one that ran through; the best epoch lies before some."""
-    generator = torch.Generator().manual_seed(0)
-    data = dataset(torch.randn(13, 6, generator=generator))
-    settings = kind_of(name).model_validate(KINDS[name])
-
-    def trained(folder: Path) -> tuple[Fit, dict[str, Tensor]]:
-        torch.manual_seed(1)
-        system = build(name, settings, dict.fromkeys(MODALITIES, 6), 4)
-        return fit(system, task(folder, Choice(rows, "mean_uar"), data)), system.state_dict()
-
-    whole, last = trained(tmp_path / "whole")
-    chance = random.Random(5)
-    kind = torch.optim.Adam if settings.training.optimizer == "adam" else torch.optim.AdamW
-    step = kind.step
-    for _ in range(5):
-        left = chance.randrange(1, 5)
-
-        def stumble(self: torch.optim.Optimizer, *more: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise KilledError
-            return step(self, *more)
-
-        monkeypatch.setattr(kind, "step", stumble)
-        with pytest.raises(KilledError):
-            trained(tmp_path / "killed")
-    monkeypatch.setattr(kind, "step", step)
-    again, same = trained(tmp_path / "killed")
-    assert again.history == whole.history
-    assert again.best_epochs == whole.best_epochs
-    for found, expected in ((again.best, whole.best), (same, last)):
-        assert set(found) == set(expected)
-        assert all(torch.equal(found[key], value) for key, value in expected.items())
-
-
-class Staged(Mock):
-    """Two stages; the second one starts from a copy of what the first one learned and needs to know its targets."""
-
-    def __init__(self, good_epochs: Iterable[int]) -> None:
-        super().__init__(good_epochs)
-        torch.manual_seed(0)
-        self.later = nn.Linear(1, 1)
-        self.begun = 0
-        self.targets: list[Tensor] = []
-
-    def stages(self) -> tuple[Stage, ...]:
-        settings = Training(epochs=3, batch_size=4)
-        first = Stage(settings, self.loss, self, (nn.ParameterList([self.weight]),), ("svt",), "first", judged=("svt",))
-        return first, Stage(
-            settings, self.later_loss, self, (self.later,), CONDITIONS, begin=self.start, targets=self.remember
-        )
-
-    def start(self) -> None:
-        self.begun = int(self.steps)
-        self.later.weight.fill_(self.weight.item())
-
-    def remember(self, batch: Batch) -> Tensor:
-        assert not self.training
-        assert batch.available.all()
-        assert batch.labels is not None
-        return batch.labels[:, None] + self.weight * 0.5
-
-    def later_loss(self, batch: Batch) -> dict[str, Tensor]:
-        assert batch.labels is not None
-        assert batch.targets is not None
-        assert not batch.targets.requires_grad
-        self.steps += 1
-        self.targets.append(batch.targets[:, 0] - batch.labels)
-        return {"total": self.later(batch.targets).square().mean()}
-
-
 def test_a_stage_starts_from_the_chosen_epoch_of_the_one_before_and_trains_its_own_part_only(tmp_path: Path) -> None:
     system = Staged(good_epochs=(1,))
     outcome = fit(system, task(tmp_path))
@@ -295,57 +138,6 @@ def test_a_stage_starts_from_the_chosen_epoch_of_the_one_before_and_trains_its_o
     assert outcome.best_epochs == {"first": 1, "main": 1}
     assert {key for key in outcome.history[0] if "uar" in key} == {"validation_uar_svt", "validation_mean_uar"}
     assert len({key for key in outcome.history[3] if "uar" in key}) == 8
-
-
-def test_a_stage_begins_once_however_often_the_job_is_started(tmp_path: Path) -> None:
-    whole = Staged(good_epochs=(1,))
-    expected = fit(whole, task(tmp_path / "whole"))
-    system, calls = Staged(good_epochs=(1,)), 0
-
-    def stumble(batch: Batch) -> dict[str, Tensor]:
-        nonlocal calls
-        calls += 1
-        if calls in (1, 4, 6):
-            raise KilledError
-        return Staged.later_loss(system, batch)
-
-    for _ in range(3):
-        system = Staged(good_epochs=(1,))
-        system.later_loss = stumble  # type: ignore[method-assign]
-        with pytest.raises(KilledError):
-            fit(system, task(tmp_path / "killed"))
-    system = Staged(good_epochs=(1,))
-    found = fit(system, task(tmp_path / "killed"))
-    assert system.begun == 0
-    assert found.history == expected.history
-    assert all(torch.equal(value, expected.best[name]) for name, value in found.best.items())
-
-
-def test_weights_of_an_early_best_epoch_outlive_a_kill(tmp_path: Path) -> None:
-    run(Mock(good_epochs=(1,)), tmp_path, epochs=3)
-    outcome = run(Mock(good_epochs=(1,)), tmp_path, epochs=5)
-    assert outcome.best_epochs["main"] == 1
-    assert int(outcome.best["steps"]) == 2
-
-
-def test_a_state_of_other_settings_or_a_damaged_one_is_no_use(tmp_path: Path) -> None:
-    run(Mock(good_epochs=(1,)), tmp_path, epochs=2)
-    (file,) = tmp_path.iterdir()
-    assert TrainingState(tmp_path, "other").load(torch.device("cpu")) is None
-    whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2])
-    assert TrainingState(tmp_path, "f").load(torch.device("cpu")) is None
-    system = Mock(good_epochs=(1,))
-    run(system, tmp_path, epochs=2)
-    assert int(system.steps) == 4
-    run(Mock(good_epochs=(1,)), tmp_path, epochs=2)
-    assert fit_steps(tmp_path) == 4
-
-
-def fit_steps(folder: Path) -> int:
-    found = TrainingState(folder, "f").load(torch.device("cpu"))
-    assert found is not None
-    return int(found[0]["system.steps"])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

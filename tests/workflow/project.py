@@ -52,9 +52,12 @@ def copy_project(folder: Path) -> Project:
     return Project(folder)
 
 
-def small_config(raw: Path, systems: tuple[str, ...] = ("cm_arr", "baseline")) -> dict[str, object]:
+def small_config(raw: Path, systems: tuple[str, ...] = ("mmin", "cm_arr", "baseline")) -> dict[str, object]:
     """Two epochs of the systems on the sessions of a small corpus; studies are as small as they can be."""
     training = {"epochs": 2, "learning_rate": 0.002}
+    small = {name: {"size": "tiny", "training": training} for name in systems}
+    if "mmin" in systems:
+        small["mmin"] = {"embedding": 8, "teacher": training, "training": training}
     return {
         "results": "results",
         "corpora": {
@@ -67,9 +70,9 @@ def small_config(raw: Path, systems: tuple[str, ...] = ("cm_arr", "baseline")) -
             "speech": {"model": str(raw / "wav2vec2")},
             "video": {"frames_per_second": 3},
         },
-        "systems": {name: {"size": "tiny", "training": training} for name in systems},
+        "systems": small,
         "studies": {
             "ablations": ["cm_arr-ablation-no_udcl"], "alpha": [0.5, 1], "lambda_rec": [10], "beta": [0.1],
-            "sweep_folds": ["1"], "tsne_fold": "1",
+            "sweep_folds": ["1"], "tsne_fold": "1", "protocols": ["paper_besttest"] if "mmin" in systems else [],
         },
     }  # fmt: skip

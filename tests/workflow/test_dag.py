@@ -21,13 +21,15 @@ from extractors.denseface.network import SHIPPED_SHA256
 from extractors.files import read_csv
 from tests.workflow.project import Project, copy_project, small_config
 
-SYSTEMS, FOLDS = ("cm_arr", "baseline"), ("1", "2", "3")
-STUDIES = ("table2", "table3", "fig4")
-OF_TABLE_2 = {"table2": 1, "figures": 1, "missing_rate": 1, "recall": 1, "confusion": 2, "all": 1}
-OF_CM_ARR = OF_TABLE_2 | {"scores": 3, "table3": 1, "fig4": 1, "fig5": 1}
+SYSTEMS, FOLDS = ("mmin", "cm_arr"), ("1", "2", "3")
+STUDIES = ("table2", "table3", "fig4", "protocols")
+OF_TABLE_2 = {
+    "table2": 1, "significance": 1, "figures": 1, "missing_rate": 1, "recall": 1, "confusion": 2, "all": 1,
+}  # fmt: skip
+OF_CM_ARR = OF_TABLE_2 | {"scores": 4, "table3": 1, "fig4": 1, "fig5": 1, "protocols": 1}
 """jobs after the predictions, when those of cm_arr change"""
 WHOLE = {
-    "manifest": 1, "extract": 9, "pack": 3, "folds": 1, "train": 11, "predict": 10, "represent": 2, "table1": 1,
+    "manifest": 1, "extract": 9, "pack": 3, "folds": 2, "train": 20, "predict": 19, "represent": 2, "table1": 1,
     "learning": 2,
 } | OF_CM_ARR  # fmt: skip
 
@@ -47,15 +49,19 @@ def test_a_bare_run_makes_every_table_and_figure(finished: Project) -> None:
         "table2": list(SYSTEMS),
         "table3": ["baseline", "cm_arr-ablation-no_udcl", "cm_arr"],
         "fig4": ["cm_arr-alpha-0.5", "cm_arr"],
+        "protocols": ["mmin", "cm_arr", *(f"{system}-protocol-paper_besttest" for system in SYSTEMS)],
     }
-    assert [len(found) for found in rows.values()] == [count * len(CONDITIONS) for count in (6, 9, 2)]
+    assert [len(found) for found in rows.values()] == [count * len(CONDITIONS) for count in (6, 9, 2, 12)]
     assert len(read_csv(results / "confusions/fig4.csv")) == 2 * len(CONDITIONS) * 16
     assert sorted(path.name for path in (results / "models/iemocap").iterdir()) == [
         "baseline", "cm_arr", "cm_arr-ablation-no_udcl", "cm_arr-alpha-0-beta-0", "cm_arr-alpha-0.5",
+        "cm_arr-protocol-paper_besttest", "mmin", "mmin-protocol-paper_besttest",
     ]  # fmt: skip
-    for name in ("table1", "table3", "fig4", "fig5", "recall", "missing_rate"):
+    for name in ("table1", "table2_paper", "table3", "fig4", "fig5", "recall", "missing_rate", "significance"):
         assert read_csv(results / f"{name}.csv"), name
-    pictures = ["fig4", "fig5", "figures/conditions", "figures/missing_rate"]
+    flattered = read_csv(results / "protocols.csv")
+    assert {row["other_protocol"] for row in flattered} == {"paper_besttest"}
+    pictures = ["fig4", "fig5", "figures/conditions", "figures/missing_rate", "figures/significance"]
     pictures += [f"figures/{kind}/iemocap/{system}" for kind in ("learning", "confusion") for system in SYSTEMS]
     for name in pictures:
         assert (results / f"{name}.png").stat().st_size > 10_000, name
@@ -69,13 +75,14 @@ def test_every_made_file_says_where_its_data_come_from(finished: Project) -> Non
         with path.open(newline="") as stream:
             reader = csv.DictReader(stream)
             assert "origin" in (reader.fieldnames or []), path
-            assert all(row["origin"] == "synthetic" for row in reader), path
+            expected = "published" if path.name == "table2_paper.csv" else "synthetic"
+            assert all(row["origin"] == expected for row in reader), path
     for path in results.rglob("*.json"):
         assert json.loads(path.read_text())["origin"] == "synthetic", path
     for path in results.rglob("*.h5"):
         with h5py.File(path) as file:
             assert file.attrs["origin"].decode() == "synthetic"
-    for name in ("table2.md", "table3.md"):
+    for name in ("table2.md", "table2.tex", "table3.md", "protocols.md"):
         assert "synthetic" in (results / name).read_text()
     for path in results.rglob("record.json"):
         encoders = [store["encoder"] for store in json.loads(path.read_text())["inputs"].values() if "encoder" in store]
@@ -95,8 +102,8 @@ def test_a_finished_run_repeated_has_nothing_to_do(finished: Project) -> None:
 
 def test_forcing_one_model_runs_its_fold_and_what_depends_on_it(finished: Project) -> None:
     model = "results/models/iemocap/cm_arr/fold3/seed1/model.safetensors"
-    of_table_2 = {"train": 1, "predict": 1, "learning": 1, "scores": 2, "table3": 1} | OF_TABLE_2
-    assert finished.planned("-R", model) == total(of_table_2)
+    of_fold = {"train": 1, "predict": 1, "learning": 1, "scores": 3, "table3": 1, "protocols": 1} | OF_TABLE_2
+    assert finished.planned("-R", model) == total(of_fold)
     job = finished.snakemake("-R", model)
     assert job.returncode == 0, job.stdout
     assert finished.planned() == Counter()
@@ -117,8 +124,7 @@ def test_an_edit_of_one_system_trains_that_system_only(finished: Project) -> Non
     path = finished.folder / "cmarr/systems/baseline.py"
     before = path.read_text()
     path.write_text(before + "\nEDITED = 1\n")
-    of_baseline = {"train": 3, "predict": 3, "learning": 1, "scores": 2, "table3": 1} | OF_TABLE_2
-    assert finished.planned() == total(of_baseline)
+    assert finished.planned() == total({"train": 3, "predict": 3, "scores": 1, "table3": 1, "all": 1})
     path.write_text(before)
 
 
@@ -133,7 +139,7 @@ def test_a_changed_setting_runs_what_depends_on_it(finished: Project) -> None:
     content = yaml.safe_load(before)
     content["systems"]["cm_arr"]["dropout"] = 0.2
     path.write_text(yaml.safe_dump(content))
-    of_cm_arr = {"train": 8, "predict": 7, "represent": 2, "learning": 1} | OF_CM_ARR
+    of_cm_arr = {"train": 11, "predict": 10, "represent": 2, "learning": 1} | OF_CM_ARR
     assert finished.planned() == total(of_cm_arr)
     content["systems"]["cm_arr"].pop("dropout")
     content["encoders"]["video"]["margin"] = 0.1

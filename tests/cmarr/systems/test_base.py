@@ -13,138 +13,17 @@ from torch import Tensor, nn
 
 import cmarr.systems
 from cmarr.batch import Batch
-from cmarr.settings import Baseline, CifMmin, CmArr, Cra, Dicmor, IfMmin, Mmin, System
+from cmarr.settings import Baseline, CmArr, System
 from cmarr.systems import build
-from cmarr.systems.base import Stage, SystemModule
 from cmarr.vocabulary import CONDITIONS, MODALITIES, availability, present
+from tests.cmarr.systems.kinds import IDLE, LEARNERS, MISSING_ONLY, PER_BATCH, SYSTEMS, prepare, shaken, with_targets
 
-
-def variant(**settings: object) -> tuple[str, System]:
-    return "cm_arr", CmArr.model_validate({"size": "tiny", **settings})
-
-
-def dicmor(**settings: object) -> tuple[str, System]:
-    return "dicmor", Dicmor.model_validate({"size": "tiny", **settings})
-
-
-SURE = {"text_dropout": 0, "teacher_dropout": 0, "head_dropout": 0}
-IMAGINING = SURE | {"embedding": 16, "speech_pool": 2, "cascade_layers": (64, 32), "cascade_blocks": 2}
-JOINT = SURE | {"embedding": 128, "joint_layers": (64, 32), "reconstruction_weight": 0.002}
-SYSTEMS: dict[str, tuple[str, System]] = {
-    "cm_arr": variant(),
-    "no_udcl": variant(ablation="no_udcl"),
-    "no_udcl_bypassed": variant(ablation="no_udcl", x_source="R"),
-    "no_spcl": variant(ablation="no_spcl"),
-    "no_attention": variant(ablation="no_attention"),
-    "no_umc_attention": variant(ablation="no_umc_attention"),
-    "point": variant(ablation="point"),
-    "x_source_R": variant(x_source="R"),
-    "one_step": variant(time_steps=1),
-    "variance": variant(sigma="variance", log_sigma_limit=None),
-    "first_instance": variant(instance="first"),
-    "fixed_tau": variant(tau_learned=False),
-    "udcl_available": variant(udcl_on="available", udcl_pairs="sum"),
-    "sampling": variant(sampling=True),
-    "shared_weights": variant(shared_weights=True),
-    "dicmor_literal": variant(flow="dicmor_literal", flow_logit_limit=None),
-    "glow": variant(flow="glow"),
-    "nll": variant(flow_nll=0.1),
-    "nll_per_class": variant(flow_nll=0.1, flow_prior="class", inverse_gradient=False),
-    "no_inverse_gradient": variant(inverse_gradient=False),
-    "rec_sum": variant(rec_reduction="sum", target_gradient=True),
-    "spcl_X": variant(spcl_features="X", spcl_positives="cross_modal"),
-    "missing_only": variant(training_patterns="missing_only", patterns_per="batch"),
-    "third_block": variant(third_block="sv", fusion_pooling="last"),
-    "first_available": variant(query="first_available"),
-    "mmin": ("mmin", Mmin.model_validate(IMAGINING)),
-    "mmin_drops": ("mmin", Mmin.model_validate(IMAGINING | dict.fromkeys(SURE, 0.5))),
-    "mmin_shared": ("mmin", Mmin.model_validate(IMAGINING | {"shared_cascade": True})),
-    "cra": ("cra", Cra.model_validate(JOINT)),
-    "cra_impute": ("cra", Cra.model_validate(IMAGINING | {"kind": "impute"})),
-    "if_mmin": ("if_mmin", IfMmin.model_validate(IMAGINING)),
-    "cif_mmin": ("cif_mmin", CifMmin.model_validate(IMAGINING | {"cascade_layers": (32, 16)})),
-    "cif_mmin_last": ("cif_mmin", CifMmin.model_validate(IMAGINING | {"legacy_conl_last": True})),
-    "dicmor": dicmor(),
-    "dicmor_reversed": dicmor(flow="reversed", flow_logit_limit=3, inverse_gradient=True),
-    "dicmor_glow": dicmor(flow="glow", time_steps=1),
-    "dicmor_mean": dicmor(combine="mean", cross_layers=2, memory_layers=2),
-    "dicmor_legacy": dicmor(
-        legacy_positions=True, frozen_projection=True, training_patterns="missing_only", patterns_per="batch"
-    ),
-    "baseline": ("baseline", Baseline(size="tiny")),
-    "baseline_first_available": ("baseline", Baseline(size="tiny", query="first_available")),
-}
-IDLE = {
-    "no_udcl": ("deviation", "contrast"),
-    "no_udcl_bypassed": ("umc", "widen", "contrast"),
-    "no_inverse_gradient": ("flow",),
-    "dicmor_legacy": ("project",),
-    "mmin": ("teacher",),
-    "mmin_drops": ("teacher",),
-    "mmin_shared": ("teacher",),
-    "cra_impute": ("teacher",),
-    "if_mmin": ("teacher",),
-    "cif_mmin": ("teacher",),
-    "cif_mmin_last": ("teacher",),
-}
-"""parts of parameter names that no gradient may reach in the last stage, by system; all others are to learn"""
-MISSING_ONLY = {
-    "missing_only",
-    "dicmor_legacy",
-    "mmin",
-    "mmin_drops",
-    "mmin_shared",
-    "cra",
-    "cra_impute",
-    "if_mmin",
-    "cif_mmin",
-    "cif_mmin_last",
-}
-"""those that the full condition is not trained on"""
-PER_BATCH = {"missing_only", "dicmor_legacy"}
 MakeBatch = Callable[..., Batch]
-
-
-LEARNERS = ["cm_arr", "baseline", "mmin", "cra", "cra_impute", "if_mmin", "cif_mmin", "dicmor"]
 
 
 @pytest.fixture(params=SYSTEMS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def shaken(kind: str, dims: dict[str, int], classes: int = 4) -> SystemModule:
-    """A system in evaluation mode with noise on all weights, so that zero-initialised parts do something."""
-    torch.manual_seed(0)
-    system = build(*SYSTEMS[kind], dims, classes).eval()
-    with torch.no_grad():
-        for parameter in system.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
-    return system
-
-
-def prepare(system: SystemModule, number: int = -1) -> Stage:
-    """What the engine does before the first step of a stage, the last one by default."""
-    stage = system.stages()[number]
-    if stage.begin:
-        stage.begin()
-    system.requires_grad_(False).eval()
-    for part in stage.trained:
-        part.requires_grad_(True).train()
-    return stage
-
-
-def with_targets(system: SystemModule, batch: Batch, number: int = -1) -> Batch:
-    """The batch with what a stage needs to know about its utterances."""
-    targets = system.stages()[number].targets
-    if targets is None:
-        return batch
-    training = {module: module.training for module in system.modules()}
-    with torch.no_grad():
-        found = targets(replace(batch, available=torch.ones_like(batch.available)))
-    for module, flag in training.items():
-        module.train(flag)
-    return replace(batch, targets=found)
 
 
 def test_patterns_are_conditions(kind: str, dims: dict[str, int]) -> None:
@@ -295,14 +174,16 @@ def test_learns_32_utterances_by_heart(name: str, dims: dict[str, int], make_bat
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_not_waited_for(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
-    system = shaken(kind, dims).cuda()
-    batch = make_batch(size=14)
+    system = shaken(kind, dims)
+    batch = with_targets(system, make_batch(size=14))
+    system.cuda()
     assert batch.labels is not None
     batch = Batch(
         {m: x.cuda() for m, x in batch.features.items()},
         {m: length.cuda() for m, length in batch.lengths.items()},
         batch.available,
         batch.labels.cuda(),
+        None if batch.targets is None else batch.targets.cuda(),
     )
     system.loss(batch)["total"].backward()  # the first use of a library may wait
     torch.cuda.set_sync_debug_mode("error")
