@@ -52,14 +52,19 @@ class Systems(Settings):
 def kind_of(system: str) -> type[System]:
     """Settings class of a system; KeyError when there is no such system.
 
-    That of a module of your own is its `SETTINGS`; only then is the module, and torch with it, imported.
+    That of a module of your own is its `SETTINGS`; only then is the module, and torch with it, imported. UserError when
+    the module cannot be imported or has none.
     """
     if system in Systems.model_fields:
         kind: type[System] = get_args(Systems.model_fields[system].annotation)[0]
         return kind
-    if not re.fullmatch(NAME, system) or not (Path(__file__).parent / f"systems/{system}.py").is_file():
+    own = Path(__file__).parent / f"systems/{system}.py"
+    if not re.fullmatch(NAME, system) or system == "base" or not own.is_file():
         raise KeyError(system)
-    kind = import_module(f"cmarr.systems.{system}").SETTINGS
+    try:
+        kind = import_module(f"cmarr.systems.{system}").SETTINGS
+    except (ImportError, SyntaxError, AttributeError) as error:
+        raise UserError(f"cmarr/systems/{system}.py: {error}; docs/add-a-system.md has a whole one") from error
     return kind
 
 
@@ -102,7 +107,7 @@ class Studies(Settings):
         None, min_length=1, description="folds of Fig. 4, which has the first seed; all if absent"
     )
     protocols: tuple[Protocol, ...] = Field(
-        ("paper_besttest",),
+        ("paper_last", "paper_besttest"),
         description="protocols that are compared with the experiment's in protocols.csv, which has the first seed",
     )
     tsne_fold: str | None = Field(None, description="fold of Fig. 5, which has the first seed; the last one if absent")

@@ -177,7 +177,7 @@ def _epoch(
     set_up(system, stage)
     losses = _run(stage, data, targets, order, rates, optimizer, generator, bar)
     guesses = {} if task.choice.rows == "none" else _guesses(system, stage, task)
-    means = _means(losses, data, order, epoch)  # the first wait for the device
+    means = _means(losses, data, order, stage, epoch)  # the first wait for the device
     row = {"stage": stage.name, "epoch": epoch, "learning_rate": rates[0], "gradient_norm": means.pop("gradient_norm")}
     row |= {f"loss_{name}": mean for name, mean in means.items()}
     if guesses:
@@ -225,7 +225,7 @@ def _run(
     return {name: torch.stack(values) for name, values in log.items()}
 
 
-def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], epoch: int) -> dict[str, float]:
+def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], stage: Stage, epoch: int) -> dict[str, float]:
     """Mean of each part over the epoch; UserError that names step, parts and utterances where one is not finite."""
     table = torch.stack(list(losses.values())).cpu()  # (parts, steps)
     bad = (~table.isfinite().all(dim=0)).nonzero()
@@ -234,8 +234,8 @@ def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], epoch:
         parts = ", ".join(f"{name} {value:.4g}" for name, value in zip(losses, table[:, step].tolist(), strict=True))
         names = " ".join(data.ids[row] for row in order[step].tolist())
         raise UserError(
-            f"the loss is not finite in epoch {epoch}, step {step + 1} ({parts}); lower training.learning_rate, or "
-            f"look at the features of its utterances with `python -m extractors show`: {names}"
+            f"the loss is not finite in stage {stage.name}, epoch {epoch}, step {step + 1} ({parts}); lower its "
+            f"learning_rate, or look at the features of its utterances with `python -m extractors show`: {names}"
         )
     return dict(zip(losses, table.mean(dim=1).tolist(), strict=True))
 

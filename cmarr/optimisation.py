@@ -13,7 +13,8 @@ from cmarr.systems.base import Stage
 
 
 def set_up(system: nn.Module, stage: Stage) -> None:
-    """Before an epoch: parts that are trained get gradients and are in training mode, all others neither."""
+    """Before an epoch: parts that are trained get gradients and are in training mode, others neither; tf32 or not."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = stage.training.precision == "tf32"
     system.requires_grad_(False).eval()
     for part in stage.trained:
         part.requires_grad_(True).train()

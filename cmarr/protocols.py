@@ -13,7 +13,7 @@ from cmarr.variants import base, overrides, variant
 from extractors.files import UserError, publish, read_csv, write_csv
 
 COLUMNS = (
-    "corpus", "system", "other_protocol", "condition",
+    "corpus", "system", "own_protocol", "other_protocol", "condition",
     *(
         f"{metric}{name}" for metric in METRICS
         for name in ("", "_other", "_difference", "_low", "_high", "_pooled", "_pooled_other")
@@ -23,19 +23,32 @@ COLUMNS = (
 HEAD = ["system", "protocol", "WAR / UAR", "other protocol", "WAR / UAR", "WAR gained", "UAR gained"]
 BELOW = (
     "Gained: score under the other protocol less that under the first, with its paired 95 % t interval over folds "
-    "where both have the same ones (means over seeds). What choosing an epoch on test data gains is no merit of a "
-    "system."
+    "where both have the same ones (means over seeds). paper_last and paper_besttest train on the same utterances, so "
+    "their difference is what choosing the epoch on test data is worth, no merit of a system; against clean, both also "
+    "train on the utterances that validate there."
 )
 
 
-def pairs(systems: Iterable[str]) -> dict[str, str]:
-    """Names of runs under another protocol to the name of the same system under that of the experiment."""
-    found = {}
-    for name in systems:
+def pairs(systems: Iterable[str]) -> list[tuple[str, str]]:
+    """Names of runs to compare: of a system under the experiment's protocol and under each other one.
+
+    `paper_last` and `paper_besttest`, which differ in nothing but the choice of the epoch, are a pair as well.
+    """
+    known = list(dict.fromkeys(systems))
+    found = []
+    for name in known:
         changed = overrides(name)
-        if changed.pop("protocol", None):
-            found[name] = variant(base(name), changed)
+        if protocol := changed.pop("protocol", None):
+            found.append((plain(name), name))
+            last = variant(base(name), changed | {"protocol": "paper_last"})
+            if protocol == "paper_besttest" and last in known:
+                found.append((last, name))
     return found
+
+
+def plain(name: str) -> str:
+    """Name of a run without its protocol."""
+    return variant(base(name), {key: value for key, value in overrides(name).items() if key != "protocol"})
 
 
 def gained(own: Cell, other: Cell) -> Cell:
@@ -70,21 +83,22 @@ def main(args: argparse.Namespace) -> None:
     for corpus in dict.fromkeys(row["corpus"] for row in scores):
         own = [row for row in scores if row["corpus"] == corpus]
         body = []
-        for name, system in pairs(row["system"] for row in own).items():
+        for system, name in pairs(row["system"] for row in own):
             if (corpus, system, "average") not in table:
                 raise UserError(f"{args.scores}: has no {system} on {corpus}, which {name} is compared with; train it")
             first, other = (facts(row for row in own if row["system"] == which) for which in (system, name))
             about = facts(row for row in own if row["system"] in (system, name))
             for condition in ROWS:
                 keys = [(corpus, which, condition) for which in (system, name)]
-                row = {"corpus": corpus, "system": system, "other_protocol": other["protocol"], "condition": condition}
+                row = {"corpus": corpus, "system": plain(name), "condition": condition}
+                row |= {"own_protocol": first["protocol"], "other_protocol": other["protocol"]}
                 row |= compared(*(table[key] for key in keys)) | pooled[keys[0]]
                 rows.append(row | {f"{key}_other": value for key, value in pooled[keys[1]].items()} | about)
             average = [table[corpus, which, "average"] for which in (system, name)]
             more = gained(*average)
             before, after = map(entry, average)
             body.append(
-                [system, first["protocol"], before, other["protocol"], after, signed(more.war), signed(more.uar)]
+                [plain(name), first["protocol"], before, other["protocol"], after, signed(more.war), signed(more.uar)]
             )
         lines += [*heading(corpus, own), "Average over the six missing conditions, in percent.", ""]
         lines += [*grid([HEAD, *body]), "", *statements(own), BELOW, ""]

@@ -10,6 +10,7 @@ though they share speakers and dialogues.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from cmarr.picture import MARKERS, colour, legend, notes_of, panels, save
 from cmarr.ranks import METRICS
 from cmarr.scores import add_run_arguments, guesses
 from cmarr.seeds import derive
+from cmarr.variants import base
 from cmarr.vocabulary import CONDITIONS
 from extractors.files import UserError, read_json, write_csv
 
@@ -40,10 +42,10 @@ Runs = dict[tuple[str, str], str]
 
 def recognised(
     predictions: Path, runs: Mapping[str, Sequence[str]], classes: list[str]
-) -> tuple[NDArray[np.int64], dict[str, Floats]]:
-    """Labels of one fold, and per system how often its runs recognise each utterance (utterances, ROWS), from 0 to 1.
+) -> tuple[list[str], NDArray[np.int64], dict[str, Floats]]:
+    """Utterances and labels of one fold, and per system how often its runs recognise each utterance.
 
-    UserError when the files are not of the same utterances.
+    That is (utterances, ROWS), from 0 to 1. UserError when the files are not of the same utterances.
     """
     known: tuple[list[str], list[int]] | None = None
     found = {}
@@ -61,7 +63,7 @@ def recognised(
             shares[condition] = np.mean(right, axis=0)
         columns = [np.mean([shares[name] for name in conditions_of(row)], axis=0) for row in ROWS]
         found[system] = np.stack(columns, axis=1)
-    return labels, found
+    return ids, labels, found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +97,8 @@ def main(args: argparse.Namespace) -> None:
 
 def check(corpus: str, systems: Mapping[str, Runs], full: str, draws: int) -> None:
     """UserError when the runs of a corpus cannot be compared, or with too few draws to find anything."""
-    if full not in systems or len(systems) < 2:
+    rivals = [system for system in systems if base(system) != base(full)]
+    if full not in systems or not rivals:
         there = ", ".join(systems)
         raise UserError(f"--runs: {corpus} needs runs of {full} and of another system, to compare; it has {there}")
     for system, own in systems.items():
@@ -103,26 +106,28 @@ def check(corpus: str, systems: Mapping[str, Runs], full: str, draws: int) -> No
             raise UserError(
                 f"--runs: {system} and {full} have not the same folds and seeds on {corpus}; train them all"
             )
-    tests = (len(systems) - 1) * len(ROWS)
+    tests = len(rivals) * len(ROWS)
     if 2 * tests / (draws + 1) >= LEVEL:
-        raise UserError(f"--draws: {tests} corrected p-values of {draws} draws are never below {LEVEL}; use 10000")
+        more = math.ceil(2 * tests / LEVEL)
+        raise UserError(f"--draws: {tests} corrected p-values of {draws} draws are never below {LEVEL}; use {more}")
 
 
 def rows_of(args: argparse.Namespace, corpus: str, systems: Mapping[str, Runs], classes: list[str]) -> list[Row]:
     """Rows of one corpus without the facts of their runs."""
-    rivals = [system for system in systems if system != args.full]
+    rivals = [system for system in systems if base(system) != base(args.full)]
     names = list(dict.fromkeys(fold for fold, _ in systems[args.full]))
     seeds = {seed for _, seed in systems[args.full]}
-    folds = []
+    folds, streams = [], []  # a fold that is there twice is drawn alike
     for fold in names:
-        own = {system: [run for (name, _), run in all_.items() if name == fold] for system, all_ in systems.items()}
-        labels, shares = recognised(args.predictions, own, classes)
+        own = {
+            system: [run for (name, _), run in systems[system].items() if name == fold]
+            for system in (args.full, *rivals)
+        }
+        ids, labels, shares = recognised(args.predictions, own, classes)
+        streams.append(derive(corpus, args.seed, "bootstrap", *ids))
         folds.append((np.hstack([shares[args.full] - shares[rival] for rival in rivals]), labels))
 
-    def rng(place: int) -> np.random.Generator:
-        return np.random.default_rng(derive(corpus, names[place], args.seed, "bootstrap"))
-
-    differences, resamples = compared(folds, args.draws, rng)
+    differences, resamples = compared(folds, args.draws, lambda place: np.random.default_rng(streams[place]))
     rows = []
     for metric, found, draws in zip(METRICS, differences, resamples, strict=True):
         p = two_sided(draws)
@@ -154,10 +159,10 @@ def verdict(rows: Sequence[Row], corpus: str) -> list[str]:
             ]  # fmt: skip
             parts += [f"{metric.upper()} {words} against {', '.join(found)}"] * bool(found)
     return [
-        f"{own[0]['full']} on the average: {'; '.join(parts)}. In brackets 95 % intervals of a paired bootstrap over "
-        f"test utterances within folds ({own[0]['draws']} draws); significant is p < {LEVEL} after Holm's correction "
-        "for all systems and conditions of a metric. Seeds are averaged; other trainings, speakers and corpora are not "
-        "covered."
+        f"{own[0]['full']} on the average: {'; '.join(parts)}. In brackets uncorrected 95 % intervals of a paired "
+        f"bootstrap over test utterances within folds ({own[0]['draws']} draws); significant is p < {LEVEL} after "
+        "Holm's correction for all systems and conditions of a metric. Seeds are averaged; other trainings, speakers "
+        "and corpora are not covered."
     ]
 
 

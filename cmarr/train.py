@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
         raise UserError(
             f"--system, --settings or --features: {str(error).splitlines()[0]}; see the log of a run"
         ) from error
-    device = start_torch(args, settings.training.precision)
+    device = start_torch(args)
     plan = read_json(args.folds)
     try:
         fold, choice = plan["folds"][args.fold], Choice(**plan["choice"])

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
-from cmarr.config import Config, check_roots, parse, run_name, settings_of
+from cmarr.config import Config, Protocol, check_roots, parse, run_name, settings_of
 from cmarr.variants import PART, base, overrides, variant
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors import hub
@@ -42,7 +42,7 @@ class Plan:
     Corpora are looked at only when a target needs them: training the face encoder does not.
     """
 
-    def __init__(self, content: Mapping[str, Any], base: Path, config_file: str) -> None:
+    def __init__(self, content: Mapping[str, Any], folder: Path, config_file: str) -> None:
         self.config: Config = parse(content)
         self.results = self.config.results
         self.corpora = list(self.config.corpora)
@@ -50,13 +50,13 @@ class Plan:
         self.rivals = [name for name in self.systems if name != BASELINE] or self.systems
         self.columns = self._names([*self.rivals, *self.config.variants])
         self.types = {name: corpus.type for name, corpus in self.config.corpora.items()}
-        self.compared = FULL_MODEL in self.columns and len(self.columns) > 1
+        self.compared = FULL_MODEL in self.columns and any(base(name) != FULL_MODEL for name in self.columns)
         self.conditions, self.full_model = CONDITIONS, FULL_MODEL
         self._config_file = config_file
         self.gpus = int(any(Path("/dev").glob("nvidia[0-9]*")))
         # Jobs find this interpreter and these packages whether or not an environment is activated.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        os.environ["PYTHONPATH"] = str(base)
+        os.environ["PYTHONPATH"] = str(folder)
 
     @cached_property
     def _facts(self) -> dict[str, Facts]:
@@ -255,7 +255,7 @@ class Plan:
             "fold": "[A-Za-z0-9_]+",
             "seed": r"\d+",
             "system": f"({'|'.join(self.systems)})({PART})*",
-            "protocol": "|".join(dict.fromkeys([self.config.protocol, *self.config.studies.protocols])),
+            "protocol": "|".join(get_args(Protocol)),
             "study": "table2|table3|fig4|protocols",
         }
 

@@ -11,16 +11,27 @@ from cmarr.blocks.rows import moved
 from cmarr.vocabulary import CONDITIONS, availability
 
 
-def imagination_errors(batch: Batch, imagined: Tensor, invariant: Tensor | None = None) -> dict[str, Tensor]:
+def imagination_errors(
+    batch: Batch, imagined: Tensor, invariant: Tensor | None = None, missing_only: bool = False
+) -> dict[str, Tensor]:
     """Mean squared errors: `imagination`, and `invariance` if there are invariant features; ValueError without targets.
 
     `imagined` and `invariant` (batch, 3 * width) are the student's. `batch.targets` (batch, 2 or 3, 3 * width) are the
     teacher's features of the complete utterance, of silence, and its invariant features of the complete utterance.
+    `missing_only` leaves available modalities out of `imagination`, which is 0 then when nothing is missing.
     """
     if batch.targets is None:
         raise ValueError("a loss needs targets, and this batch has none")
     real, silence, *rest = batch.targets.unbind(1)
-    errors = {"imagination": functional.mse_loss(imagined, reversed_features(real, silence, batch.available))}
+    squares = (imagined - reversed_features(real, silence, batch.available)).square()
+    counted = torch.ones_like(squares)
+    if missing_only:
+        counted = (
+            moved(~batch.available, squares.device)
+            .repeat_interleave(squares.shape[1] // batch.available.shape[1], dim=1)
+            .to(squares)
+        )
+    errors = {"imagination": (squares * counted).sum() / counted.sum().clamp(min=1)}
     return errors if invariant is None else errors | {"invariance": functional.mse_loss(invariant, rest[0])}
 
 

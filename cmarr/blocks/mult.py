@@ -178,8 +178,8 @@ class MultFusion(nn.Module):
     """Each modality attends to both others, the results side by side go through a transformer of 2 d, whose last steps
     side by side go through a residual block and a linear layer.
 
-    The dropout of attention is that of the modality that is asked. Nothing but the last step is computed in the last
-    layer of the second transformers, since nothing else is used.
+    The dropout of attention is that of the modality that is asked, and text's in the second transformers. Nothing but
+    the last step is computed in the last layer of the second transformers, since nothing else is used.
     """
 
     def __init__(self, settings: Dicmor, classes: int) -> None:
@@ -196,7 +196,7 @@ class MultFusion(nn.Module):
             )
 
         self.cross = transformers(sizes.width, sizes.cross_layers, [source for _, source in PAIRS], PAIRS)
-        self.memory = transformers(2 * sizes.width, sizes.memory_layers, [0, 1, 2], ())
+        self.memory = transformers(2 * sizes.width, sizes.memory_layers, 3 * [MODALITIES.index("text")], ())
         width = 6 * sizes.width
         self.block = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Dropout(settings.output_dropout), nn.Linear(width, width)

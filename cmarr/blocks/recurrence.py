@@ -14,8 +14,8 @@ def recurrence(gates: Tensor, weight: Tensor, sizes: list[int]) -> Tensor:
 
     `gates` (frames, 4 * width) are the input's share in the gates, biases included, and `weight` (4 * width, width)
     makes that of the state before. Frames lie as in a PackedSequence: step by step, longest sequences first, `sizes`
-    of them in each step. On CPUs a training step is twice as fast as through nn.LSTM, whose many small operations
-    autograd records one by one.
+    of them in each step. It spares the many small operations that autograd records one by one through nn.LSTM on
+    a CPU.
     """
     return cast(Tensor, _Recurrence.apply(gates.to(weight.dtype), weight, sizes))
 

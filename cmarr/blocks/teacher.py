@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import cast
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.classifier import classifier
 from cmarr.blocks.utterance import Encoders
 from cmarr.settings.mmin import Family
+from cmarr.systems.base import labels_of
 from cmarr.vocabulary import MODALITIES
 
 
@@ -33,3 +35,8 @@ class Teacher(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Logits (batch, classes)."""
         return cast(Tensor, self.classify(self.embeddings(batch)))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Parts: `cls`, the cross-entropy."""
+        cls = functional.cross_entropy(self(batch), labels_of(batch))
+        return {"total": cls, "cls": cls}

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from cmarr.settings.base import Training, merged
 from cmarr.settings.mmin import PUBLISHED_TEACHER, PUBLISHED_TRAINING, Family
 
 
 class Cra(Family):
-    """CRA: cascaded residual autoencoder (docs/mmin.md)."""
+    """CRA: cascaded residual autoencoder (docs/mmin.md).
+
+    `training`, `joint_*` and `reconstruction_weight` are of `joint`; `teacher`, `imputation`, the cascade and the
+    encoders' settings of `impute`.
+    """
 
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "": {
@@ -31,6 +35,6 @@ class Cra(Family):
         "cascade fills the embeddings of MMIN's frozen teacher",
     )
     imputation: Training = Field(Training(), description="training of the cascade of `impute`, after its `teacher`")
-    joint_layers: tuple[int, ...] = Field((256, 128), min_length=1, description="`cascade_layers` of `joint`")
+    joint_layers: tuple[PositiveInt, ...] = Field((256, 128), min_length=1, description="`cascade_layers` of `joint`")
     joint_blocks: int = Field(2, ge=1, description="`cascade_blocks` of `joint`")
     reconstruction_weight: float = Field(0.02, ge=0, description="weight of the missing features' squared error")

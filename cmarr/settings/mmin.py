@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from cmarr.settings.base import System, Training, merged
 
@@ -28,14 +28,26 @@ class Family(System):
     text_dropout: float = Field(0.5, ge=0, lt=1, description="inside the text encoder")
     teacher_dropout: float = Field(0.3, ge=0, lt=1, description="in the classifier of the first stage")
     head_dropout: float = Field(0.5, ge=0, lt=1, description="in the classifier")
-    cascade_layers: tuple[int, ...] = Field((256, 128, 64), min_length=1, description="widths inside each autoencoder")
+    cascade_layers: tuple[PositiveInt, ...] = Field(
+        (256, 128, 64), min_length=1, description="widths of an autoencoder"
+    )
     cascade_blocks: int = Field(5, ge=1, description="autoencoders of a cascade")
     legacy_padding: bool = Field(
         False, description="encoders read the padding of a batch, like the published code: the company then counts"
     )
 
 
-class Mmin(Family):
+class Imagining(Family):
+    """A family member whose cascade imagines what a teacher says."""
+
+    regressed: Literal["all", "missing"] = Field(
+        "all",
+        description="embeddings in the imagination's squared error: those of available modalities too, whose target is "
+        "the teacher's of silence, as in the published code; or `missing` ones alone",
+    )
+
+
+class Mmin(Imagining):
     """MMIN: missing modality imagination network (docs/mmin.md)."""
 
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -53,7 +65,7 @@ class Mmin(Family):
     shared_cascade: bool = Field(False, description="one cascade imagines forward and backward")
 
 
-class IfMmin(Family):
+class IfMmin(Imagining):
     """IF-MMIN: MMIN with an invariance encoder and without the backward imagination (docs/mmin.md)."""
 
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -68,7 +80,7 @@ class IfMmin(Family):
     invariance_weight: float = Field(100.0, ge=0, description="weight of the invariant features' squared error")
 
 
-class CifMmin(Family):
+class CifMmin(Imagining):
     """CIF-MMIN: invariant features by contrast between modalities (docs/mmin.md)."""
 
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -78,7 +90,7 @@ class CifMmin(Family):
         },
         "msp_improv": {"training": {"learning_rate": 5e-4}, "teacher": {"learning_rate": 5e-4}},
     }
-    contrast_weights: tuple[float, float, float] = Field(
+    contrast_weights: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = Field(
         (0.25, 0.25, 0.5), description="of the contrast of text and video, text and speech, video and speech"
     )
     imagination_weight: float = Field(8.0, ge=0, description="weight of the imagined embeddings' squared error")

@@ -28,7 +28,7 @@ PAIRS = (("text", "video"), ("text", "speech"), ("video", "speech"))
 """in the order of `contrast_weights`"""
 
 
-class Features(nn.Module):
+class SpecificAndInvariant(nn.Module):
     """Specific and invariant features, each by encoders of their own; all invariant ones come from LSTMs."""
 
     def __init__(self, settings: CifMmin, dims: dict[str, int], last_text: bool = False) -> None:
@@ -54,10 +54,10 @@ class CifMminSystem(SystemModule):
         width = settings.embedding
         together = len(MODALITIES) * width
         self.settings, self.averaged = settings, {"speech": settings.speech_pool}
-        self.teacher = Features(settings, dims)
+        self.teacher = SpecificAndInvariant(settings, dims)
         self.teacher_heads = nn.ModuleDict({modality: _head(width) for modality in MODALITIES})
         self.teacher_classify = classifier(together, width, classes, settings.teacher_dropout)
-        self.student = Features(settings, dims, settings.legacy_conl_last)
+        self.student = SpecificAndInvariant(settings, dims, settings.legacy_conl_last)
         self.cascade = Cascade(together, settings.cascade_layers, settings.cascade_blocks)
         self.classify = classifier(together, width, classes, settings.head_dropout)
         kaiming_(self)
@@ -126,7 +126,8 @@ class CifMminSystem(SystemModule):
         h, g = self.student(batch)
         imagined = self.cascade(h, g)[0]
         cls = functional.cross_entropy(self.classify(h + imagined), labels)
-        errors, settings = imagination_errors(batch, imagined, g), self.settings
+        settings = self.settings
+        errors = imagination_errors(batch, imagined, g, settings.regressed == "missing")
         weighted = (
             settings.imagination_weight * errors["imagination"] + settings.invariance_weight * errors["invariance"]
         )

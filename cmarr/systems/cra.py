@@ -93,14 +93,9 @@ class ImputingCra(SystemModule):
         """The teacher on complete utterances, then the cascade on incomplete ones."""
         settings, taught, learning, patterns = self.settings, self.teacher, (self.complete,), MISSING_CONDITIONS
         return (
-            Stage(settings.teacher, self.teacher_loss, taught, taught.parts(), (FULL,), "teacher", judged=(FULL,)),
+            Stage(settings.teacher, self.teacher.loss, taught, taught.parts(), (FULL,), "teacher", judged=(FULL,)),
             Stage(settings.imputation, self.loss, self, learning, patterns, "imputation", targets=taught.embeddings),
         )
-
-    def teacher_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Parts: `cls`, the cross-entropy."""
-        cls = functional.cross_entropy(self.teacher(batch), labels_of(batch))
-        return {"total": cls, "cls": cls}
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (batch, classes): the teacher's, with imagined embeddings where a modality is missing."""

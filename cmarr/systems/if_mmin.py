@@ -26,7 +26,7 @@ from cmarr.systems.base import Stage, SystemModule, labels_of
 from cmarr.vocabulary import FULL, MISSING_CONDITIONS, MODALITIES
 
 
-class Features(nn.Module):
+class SpecificAndInvariant(nn.Module):
     """Specific features of each modality, and invariant features from these by one encoder G for all modalities.
 
     G has two linear layers with LeakyReLU (models/networks/shared.py, its last branch).
@@ -58,9 +58,9 @@ class IfMminSystem(SystemModule):
         width, layers, blocks = settings.embedding, settings.cascade_layers, settings.cascade_blocks
         together = len(MODALITIES) * width
         self.settings, self.averaged = settings, {"speech": settings.speech_pool}
-        self.teacher = Features(settings, dims)
+        self.teacher = SpecificAndInvariant(settings, dims)
         self.teacher_classify = classifier(2 * together, width, classes, settings.teacher_dropout)
-        self.student = Features(settings, dims)
+        self.student = SpecificAndInvariant(settings, dims)
         self.cascade = Cascade(together, layers, blocks, skip=False)
         self.classify = classifier(blocks * layers[-1], width, classes, settings.head_dropout)
         kaiming_(self)
@@ -121,7 +121,8 @@ class IfMminSystem(SystemModule):
         h, g = self.student(batch)
         imagined, codes = self.cascade(h, g)
         cls = functional.cross_entropy(self.classify(codes), labels)
-        errors, settings = imagination_errors(batch, imagined, g), self.settings
+        settings = self.settings
+        errors = imagination_errors(batch, imagined, g, settings.regressed == "missing")
         weighted = (
             settings.imagination_weight * errors["imagination"] + settings.invariance_weight * errors["invariance"]
         )

@@ -45,17 +45,12 @@ class MminSystem(SystemModule):
         cascades = (self.imagine,) if self.imagine_back is None else (self.imagine, self.imagine_back)
         learning: tuple[nn.Module, ...] = (*self.encoders.parts(), *cascades, self.classify)
         return (
-            Stage(settings.teacher, self.teacher_loss, taught, taught.parts(), (FULL,), "teacher", judged=(FULL,)),
+            Stage(settings.teacher, self.teacher.loss, taught, taught.parts(), (FULL,), "teacher", judged=(FULL,)),
             Stage(
                 settings.training, self.loss, self, learning, patterns,
                 begin=self.begin, targets=self.targets, judge=self.judge,
             ),
         )  # fmt: skip
-
-    def teacher_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Parts: `cls`, the cross-entropy."""
-        cls = functional.cross_entropy(self.teacher(batch), labels_of(batch))
-        return {"total": cls, "cls": cls}
 
     def begin(self) -> None:
         """The encoders start as the teacher's."""
@@ -87,11 +82,11 @@ class MminSystem(SystemModule):
         imagined, codes = self.imagine(h)
         again, _ = (self.imagine_back or self.imagine)(imagined)
         cls = functional.cross_entropy(self.classify(codes), labels)
-        imagination = imagination_errors(batch, imagined)["imagination"]
-        cycle = functional.mse_loss(again, h.detach())
         settings = self.settings
-        total = cls + settings.imagination_weight * imagination + settings.cycle_weight * cycle
-        return {"total": total, "cls": cls, "imagination": imagination, "cycle": cycle}
+        errors = imagination_errors(batch, imagined, missing_only=settings.regressed == "missing")
+        cycle = functional.mse_loss(again, h.detach())
+        total = cls + settings.imagination_weight * errors["imagination"] + settings.cycle_weight * cycle
+        return {"total": total, "cls": cls, **errors, "cycle": cycle}
 
 
 def build(settings: System, dims: dict[str, int], classes: int) -> SystemModule:

@@ -34,6 +34,10 @@ def test_a_system_of_ones_own_is_a_module_with_settings(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("cmarr.config.__file__", str(tmp_path / "config.py"))
     monkeypatch.setitem(sys.modules, "cmarr.systems.mine", SimpleNamespace(SETTINGS=Mine))
+    (tmp_path / "systems/half.py").touch()
+    monkeypatch.setitem(sys.modules, "cmarr.systems.half", SimpleNamespace())
+    (tmp_path / "systems/broken.py").touch()
+    monkeypatch.setitem(sys.modules, "cmarr.systems.broken", None)
     config = parse(
         {"corpora": CORPORA, "systems": {"cm_arr": None, "mine": {"depth": 5}}, "variants": ["mine-depth-7"]}
     )
@@ -45,6 +49,9 @@ def test_a_system_of_ones_own_is_a_module_with_settings(tmp_path: Path, monkeypa
         ({"mine": {"dpth": 1}}, "unknown key `dpth` under `systems.mine`: did you mean `depth`?"),
         ({"mine": {}, "minee": {}}, "unknown key `minee` under `systems`: did you mean `mine`?"),
         ({"../mine": {}}, "unknown key `../mine` under `systems`: "),
+        ({"base": {}}, "unknown key `base` under `systems`: "),
+        ({"half": {}}, "cmarr/systems/half.py: "),
+        ({"broken": {}}, "cmarr/systems/broken.py: "),
     ):
         with pytest.raises(UserError) as caught:
             parse({"corpora": CORPORA, "systems": wrong})
@@ -89,6 +96,8 @@ def test_no_system_is_imported_for_the_systems_of_the_project() -> None:
         ({"corpora": {"c": 3}}, "configuration: corpora.c: Input should be a valid dictionary"),
         ({"encoders": {"text": {"zzzzzz": 1}}}, "unknown key `zzzzzz` under `encoders.text`: valid keys are prec"),
         ({"systems": {"cm_arr": {"size": "huge"}}}, "systems.cm_arr.size: "),
+        ({"systems": {"mmin": {"cascade_layers": [8, 0]}}}, "systems.mmin.cascade_layers.1: "),
+        ({"systems": {"cif_mmin": {"contrast_weights": [1, -1, 1]}}}, "systems.cif_mmin.contrast_weights.1: "),
         ({"seeds": []}, "seeds: "),
         ({"seeds": [-1]}, "0 or more and comes once"),
         ({"seeds": [1, 1]}, "0 or more and comes once"),

@@ -72,7 +72,9 @@ def test_a_last_batch_of_one_is_left_out(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_job_with_step_parts_and_utterances(tmp_path: Path) -> None:
     system = Mock(good_epochs=(1,), bad_step=4)
-    with pytest.raises(UserError, match=r"not finite in epoch 2, step 2 \(total inf, cls [\d.]+, grad") as problem:
+    with pytest.raises(
+        UserError, match=r"not finite in stage main, epoch 2, step 2 \(total inf, cls [\d.]+, grad"
+    ) as problem:
         run(system, tmp_path)
     named = str(problem.value).split(": ")[-1].split()
     assert len(named) == 4
@@ -86,7 +88,9 @@ def test_a_gradient_that_is_not_finite_stops_the_job_in_its_last_step_too(tmp_pa
             edge = (self.weight * 0).sqrt() if int(self.steps) == 8 else self.weight * 0
             return parts | {"total": parts["total"] + edge}
 
-    with pytest.raises(UserError, match=r"not finite in epoch 4, step 2 \(total [\d.]+, .*gradient_norm nan\)"):
+    with pytest.raises(
+        UserError, match=r"not finite in stage main, epoch 4, step 2 \(total [\d.]+, .*gradient_norm nan\)"
+    ):
         run(Sharp(good_epochs=(1,)), tmp_path, Choice("none", "mean_uar"))
 
 

@@ -216,3 +216,28 @@ def test_the_verb_writes_what_chooses_the_epoch(toy, tmp_path: Path) -> None:
     made = read_json(out)
     assert (made["protocol"], made["choice"]) == ("paper_besttest", {"rows": "test", "metric": "pooled_macro_f1"})
     assert made["notes"] == ["the epoch was chosen on test data, so the figures are too good"]
+
+
+@pytest.mark.parametrize("protocol", ["mmin_clean", "mmin_script"])
+def test_targets_as_released_repeat_a_fold_and_say_so(tmp_path: Path, protocol: str) -> None:
+    rows, out = manifest(), tmp_path / "folds.json"
+    write_csv(tmp_path / "manifest.csv", list(rows[0]), rows)
+    arguments = [
+        "folds", "--corpus", "iemocap", "--manifest", str(tmp_path / "manifest.csv"), "--protocol", protocol,
+        "--classes", "angry", "happy", "neutral", "sad", "--out", str(out),
+    ]  # fmt: skip
+    assert run("cmarr", VERBS, arguments) == 0
+    right = read_json(out)
+    assert run("cmarr", VERBS, [*arguments, "--released-targets"]) == 0
+    released = read_json(out)
+    assert released["folds"] == right["folds"] | {"8": right["folds"]["7"]}
+    assert right["folds"]["8"] != right["folds"]["7"]
+    assert released["notes"] == [
+        *right["notes"],
+        "fold 8 repeats fold 7, so one speaker is tested twice and another one never",
+    ]
+
+
+def test_targets_as_released_have_folds_by_speaker(toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cmarr", VERBS, [*toy.fold_arguments(tmp_path / "folds.json"), "--released-targets"]) == 1
+    assert "--released-targets: toy has no eight folds by speaker under clean" in capsys.readouterr().err

@@ -85,3 +85,9 @@ def test_the_optimiser_is_the_one_of_the_settings_and_knows_shared_weights_once(
     assert adam.param_groups[0]["betas"] == (0.5, 0.999)
     assert len(adam.param_groups[0]["params"]) == 2
     assert type(optimizer_of(stage(part))) is torch.optim.AdamW
+
+
+def test_tf32_is_a_matter_of_the_stage() -> None:
+    for precision in ("tf32", "fp32"):
+        set_up(nn.Linear(1, 1), stage(nn.Linear(1, 1), precision=precision))
+        assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == (precision == "tf32")

@@ -61,10 +61,12 @@ def protocols(made: Path, out: Path) -> int:
 
 def test_runs_under_another_protocol_go_with_their_system() -> None:
     names = ["cm_arr", "cm_arr-protocol-paper_last", "cm_arr-beta-0.5-protocol-mmin_script", "mmin"]
-    assert pairs(names) == {
-        "cm_arr-protocol-paper_last": "cm_arr",
-        "cm_arr-beta-0.5-protocol-mmin_script": "cm_arr-beta-0.5",
-    }
+    expected = [
+        ("cm_arr", "cm_arr-protocol-paper_last"), ("cm_arr-beta-0.5", "cm_arr-beta-0.5-protocol-mmin_script"),
+    ]  # fmt: skip
+    assert pairs(names) == expected
+    last, best = "cm_arr-protocol-paper_last", "cm_arr-protocol-paper_besttest"
+    assert pairs([*names, best]) == [*expected, ("cm_arr", best), (last, best)]
 
 
 @pytest.mark.parametrize("folds", ["1", "13", "1234"])

@@ -16,7 +16,7 @@ from extractors.console import run
 from extractors.files import read_csv, read_json, write_csv, write_json
 from tests.cmarr.random_results import CORPORA, NOTES, RUNS, SEEDS, SPEECH, SYSTEMS, guessed, random_results, recomputed
 
-FULL, RIVALS = "cm_arr", SYSTEMS[:2]
+FULL, RIVALS = "baseline", SYSTEMS[1:]
 DRAWS = 2000
 
 
@@ -74,7 +74,7 @@ def test_every_difference_follows_from_the_prediction_files(results: Path, corpu
 
 
 @pytest.mark.parametrize(
-    ("corpus", "rival", "condition"), [("clips", "cm_arr-beta-0.5", "average"), ("toy", "baseline", "st")]
+    ("corpus", "rival", "condition"), [("clips", "cm_arr-beta-0.5", "average"), ("toy", "cm_arr", "st")]
 )
 def test_intervals_and_p_are_those_of_a_slow_loop(results: Path, corpus: str, rival: str, condition: str) -> None:
     draws = 150 if condition == "average" else 400
@@ -109,7 +109,7 @@ def written(folder: Path, fold: str, system: str, right: np.ndarray, labels: lis
     }  # fmt: skip
     write_json(folder / f"models/{name}/record.json", record)
     rows = [
-        {"utterance": f"u{fold}{place}", "label": label, "p_a": str(int((label == "a") == hit)), "p_b": "0.5"}
+        {"utterance": f"u{len(labels)}-{place}", "label": label, "p_a": str(int((label == "a") == hit)), "p_b": "0.5"}
         for place, (label, hit) in enumerate(zip(labels, right, strict=True))
     ]
     for condition in CONDITIONS:
@@ -165,6 +165,29 @@ def test_what_either_system_says_about_itself_is_kept(tmp_path: Path) -> None:
     assert (row["speech"], row["notes"], row["protocol"]) == ("wav2vec2, logmel", "odd", "clean")
 
 
+def test_variants_of_the_system_itself_are_no_rivals(tmp_path: Path) -> None:
+    systems = (FULL, f"{FULL}-size-lite", "other")
+    runs = [written(tmp_path, "1", system, np.arange(4) < 2, [*"abab"]) for system in systems]
+    assert significance(tmp_path, tmp_path, runs) == 0
+    assert {row["system"] for row in read_csv(tmp_path / "significance.csv")} == {"other"}
+
+
+def test_a_fold_that_is_there_twice_is_drawn_alike(tmp_path: Path) -> None:
+    """It brings no new utterances, so the interval is no narrower."""
+    right, labels = np.random.default_rng(3).random((2, 60)) < 0.6, [*"ab" * 30]
+    runs = [
+        written(tmp_path, fold, system, own, labels)
+        for fold in "78"
+        for system, own in zip((FULL, "x"), right, strict=True)
+    ]
+    assert significance(tmp_path, tmp_path, runs) == 0
+    twice = found_of(tmp_path)["x", "war"]
+    assert significance(tmp_path, tmp_path, runs[:2]) == 0
+    assert {key: twice[key] for key in ("low", "high", "p")} == {
+        key: found_of(tmp_path)["x", "war"][key] for key in ("low", "high", "p")
+    }
+
+
 def test_seeds_are_averaged_before_resampling(tmp_path: Path) -> None:
     """What one training gains on an utterance the other loses: nothing is left to vary."""
     half = np.arange(20) % 2 == 0
@@ -192,10 +215,14 @@ def test_a_corpus_has_the_same_numbers_whatever_else_is_compared(results: Path, 
 @pytest.mark.parametrize(
     ("kept", "more", "message"),
     [
-        (lambda name: "cm_arr/" not in name, [], "--runs: toy needs runs of cm_arr and of another system"),
-        (lambda name: "cm_arr/" in name, [], "--runs: toy needs runs of cm_arr and of another system"),
-        (lambda name: name != RUNS[0], [], "--runs: baseline and cm_arr have not the same folds and seeds on toy"),
-        (lambda _: True, ["--draws", "639"], "--draws: 16 corrected p-values of 639 draws are never below 0.05"),
+        (lambda name: "baseline/" not in name, [], "--runs: toy needs runs of baseline and of another system"),
+        (lambda name: "baseline/" in name, [], "--runs: toy needs runs of baseline and of another system"),
+        (lambda name: name != RUNS[0], [], "cm_arr-beta-0.5 and baseline have not the same folds and seeds on toy"),
+        (
+            lambda _: True,
+            ["--draws", "639"],
+            "--draws: 16 corrected p-values of 639 draws are never below 0.05; use 640",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_a_user_error(
@@ -239,13 +266,13 @@ def test_the_verdict_names_what_is_significant_and_what_is_not() -> None:
     rows += [row("cra", "war", "no", "t"), row("dicmor", "war", "no", corpus="clips")]
     (line,) = verdict(rows, "toy")
     assert line.startswith(
-        "cm_arr on the average: WAR significant against cra (+1.50 [1.00, 3.00]), mmin (+1.50 [1.00, 3.00]); "
+        f"{FULL} on the average: WAR significant against cra (+1.50 [1.00, 3.00]), mmin (+1.50 [1.00, 3.00]); "
         "UAR significant against cra (+1.50 [1.00, 3.00]); UAR not significant against mmin (+1.50 [-1.00, 2.00]). "
     )
     assert "10000 draws" in line
     assert "over test utterances" in line
     assert "other trainings, speakers and corpora are not covered" in line
-    assert verdict(rows, "clips")[0].startswith("cm_arr on the average: WAR not significant against dicmor (+1.50")
+    assert verdict(rows, "clips")[0].startswith(f"{FULL} on the average: WAR not significant against dicmor (+1.50")
     assert verdict(rows, "other") == verdict([], "toy") == []
 
 

@@ -14,6 +14,7 @@ from cmarr.config import kind_of
 from cmarr.engine import Fit, fit
 from cmarr.systems import build
 from cmarr.training_state import TrainingState
+from cmarr.variants import base
 from cmarr.vocabulary import MODALITIES
 from tests.cmarr.mock_training import Mock, Staged, dataset, run, task
 
@@ -31,6 +32,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "if_mmin": SMALL | SHORT,
     "cif_mmin": SMALL | SHORT,
     "cra": SHORT | {"embedding": 8},
+    "cra-impute": SMALL | {"kind": "impute", "imputation": SHORT["training"]},
     "dicmor": {"size": "tiny", "complete": SMALL["teacher"]} | SHORT,
 }
 
@@ -43,11 +45,11 @@ def test_a_killed_training_ends_with_the_same_bits(
     """Killed at five random steps and started again, against one that ran through; the best epoch lies before some."""
     generator = torch.Generator().manual_seed(0)
     data = dataset(torch.randn(13, 6, generator=generator))
-    settings = kind_of(name).model_validate(KINDS[name])
+    settings = kind_of(base(name)).model_validate(KINDS[name])
 
     def trained(folder: Path) -> tuple[Fit, dict[str, Tensor]]:
         torch.manual_seed(1)
-        system = build(name, settings, dict.fromkeys(MODALITIES, 6), 4)
+        system = build(base(name), settings, dict.fromkeys(MODALITIES, 6), 4)
         return fit(system, task(folder, Choice(rows, "mean_uar"), data)), system.state_dict()
 
     whole, last = trained(tmp_path / "whole")

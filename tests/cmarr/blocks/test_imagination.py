@@ -40,6 +40,19 @@ def test_errors_are_means_over_batch_and_width(invariant: bool) -> None:
     assert {name: error.item() for name, error in errors.items()} == pytest.approx(expected, rel=1e-5)
 
 
+def test_errors_may_be_of_missing_modalities_alone() -> None:
+    targets, imagined = numbers(7, 2, 6), numbers(7, 6)
+    batch = Batch({}, {}, AVAILABLE, targets=targets)
+    squares = [
+        (imagined[row, place] - targets[row, 0, place]).item() ** 2
+        for row in range(7) for place in range(6) if not AVAILABLE[row, place // 2]
+    ]  # fmt: skip
+    found = imagination_errors(batch, imagined, missing_only=True)["imagination"]
+    assert found.item() == pytest.approx(sum(squares) / len(squares), rel=1e-5)
+    complete = Batch({}, {}, AVAILABLE[-1:], targets=targets[-1:])
+    assert imagination_errors(complete, imagined[-1:], missing_only=True)["imagination"] == 0
+
+
 def test_needs_targets() -> None:
     with pytest.raises(ValueError, match="targets"):
         imagination_errors(Batch({}, {}, AVAILABLE), numbers(7, 6))

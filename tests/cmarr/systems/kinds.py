@@ -22,7 +22,7 @@ def dicmor(**settings: object) -> tuple[str, System]:
 
 SURE = {"text_dropout": 0, "teacher_dropout": 0, "head_dropout": 0}
 IMAGINING = SURE | {"embedding": 16, "speech_pool": 2, "cascade_layers": (64, 32), "cascade_blocks": 2}
-JOINT = SURE | {"embedding": 128, "joint_layers": (64, 32), "reconstruction_weight": 0.002}
+JOINT = SURE | {"embedding": 128, "joint_layers": (64, 32)}
 SYSTEMS: dict[str, tuple[str, System]] = {
     "cm_arr": variant(),
     "no_udcl": variant(ablation="no_udcl"),
@@ -56,6 +56,10 @@ SYSTEMS: dict[str, tuple[str, System]] = {
     "cra_impute": ("cra", Cra.model_validate(IMAGINING | {"kind": "impute"})),
     "if_mmin": ("if_mmin", IfMmin.model_validate(IMAGINING)),
     "cif_mmin": ("cif_mmin", CifMmin.model_validate(IMAGINING | {"cascade_layers": (32, 16)})),
+    "if_mmin_missing": ("if_mmin", IfMmin.model_validate(IMAGINING | {"regressed": "missing"})),
+    "mmin_padded": ("mmin", Mmin.model_validate(IMAGINING | {"legacy_padding": True})),
+    "cif_mmin_padded": ("cif_mmin", CifMmin.model_validate(IMAGINING | {"legacy_padding": True})),
+    "cra_impute_padded": ("cra", Cra.model_validate(IMAGINING | {"kind": "impute", "legacy_padding": True})),
     "cif_mmin_last": ("cif_mmin", CifMmin.model_validate(IMAGINING | {"legacy_conl_last": True})),
     "dicmor": dicmor(),
     "dicmor_reversed": dicmor(flow="reversed", flow_logit_limit=3, inverse_gradient=True),
@@ -67,34 +71,20 @@ SYSTEMS: dict[str, tuple[str, System]] = {
     "baseline": ("baseline", Baseline(size="tiny")),
     "baseline_first_available": ("baseline", Baseline(size="tiny", query="first_available")),
 }
+TAUGHT = [name for name, (system, _) in SYSTEMS.items() if "mmin" in system or "impute" in name]
+"""those with a frozen teacher"""
 IDLE = {
     "no_udcl": ("deviation", "contrast"),
     "no_udcl_bypassed": ("umc", "widen", "contrast"),
     "no_inverse_gradient": ("flow",),
     "dicmor_legacy": ("project",),
-    "mmin": ("teacher",),
-    "mmin_drops": ("teacher",),
-    "mmin_shared": ("teacher",),
-    "cra_impute": ("teacher",),
-    "if_mmin": ("teacher",),
-    "cif_mmin": ("teacher",),
-    "cif_mmin_last": ("teacher",),
-}
+} | dict.fromkeys(TAUGHT, ("teacher",))
 """parts of parameter names that no gradient may reach in the last stage, by system; all others are to learn"""
-MISSING_ONLY = {
-    "missing_only",
-    "dicmor_legacy",
-    "mmin",
-    "mmin_drops",
-    "mmin_shared",
-    "cra",
-    "cra_impute",
-    "if_mmin",
-    "cif_mmin",
-    "cif_mmin_last",
-}
+MISSING_ONLY = {"missing_only", "dicmor_legacy", "cra", *TAUGHT}
 """those that the full condition is not trained on"""
 PER_BATCH = {"missing_only", "dicmor_legacy"}
+PADDED = {"mmin_padded", "cif_mmin_padded", "cra_impute_padded"}
+"""those that padding and company are allowed to change"""
 LEARNERS = ["cm_arr", "baseline", "mmin", "cra", "cra_impute", "if_mmin", "cif_mmin", "dicmor"]
 """systems that learn 32 utterances by heart"""
 

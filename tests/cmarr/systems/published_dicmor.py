@@ -174,7 +174,7 @@ class Published(nn.Module):
                 if one != other
             }
         )
-        self.memory = nn.ModuleDict({m: encoder(2 * d, sizes.memory_layers, m) for m in MODALITIES})
+        self.memory = nn.ModuleDict({m: encoder(2 * d, sizes.memory_layers, "text") for m in MODALITIES})
         self.proj1, self.proj2, self.out = nn.Linear(6 * d, 6 * d), nn.Linear(6 * d, 6 * d), nn.Linear(6 * d, classes)
         with torch.no_grad():
             for theirs, ours in self.pairs(system):

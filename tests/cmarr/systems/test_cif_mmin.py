@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cmarr.batch import Batch
 from cmarr.settings import CifMmin
-from cmarr.systems.cif_mmin import CifMminSystem, Features
+from cmarr.systems.cif_mmin import CifMminSystem, SpecificAndInvariant
 from tests.cmarr.systems import mmin_oracle as slow
 
 MakeBatch = Callable[..., Batch]
@@ -25,7 +25,7 @@ def made(dims: dict[str, int], **settings: object) -> CifMminSystem:
     return system
 
 
-def features(own: Features, batch: Batch, row: int, read: list[bool]) -> tuple[Tensor, Tensor]:
+def features(own: SpecificAndInvariant, batch: Batch, row: int, read: list[bool]) -> tuple[Tensor, Tensor]:
     """h and g of one utterance, from encoders of their own."""
     h, g = (slow.embeddings(encoders, batch, row, read) for encoders in (own.specific, own.invariant))
     return torch.cat(h), torch.cat(g)

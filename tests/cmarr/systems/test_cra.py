@@ -164,7 +164,7 @@ def test_gradients_reach_the_cascade_only(dims: dict[str, int], make_batch: Make
     assert slow.learning(system) == {"complete"}
     system.zero_grad()
     slow.start(system, 0)
-    parts = system.teacher_loss(slow.complete(batch))
+    parts = system.teacher.loss(slow.complete(batch))
     assert parts["total"] is parts["cls"]
     parts["total"].backward()
     assert slow.learning(system) == {"teacher"}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cmarr.batch import Batch
 from cmarr.settings import IfMmin
-from cmarr.systems.if_mmin import Features, IfMminSystem
+from cmarr.systems.if_mmin import IfMminSystem, SpecificAndInvariant
 from tests.cmarr.systems import mmin_oracle as slow
 
 MakeBatch = Callable[..., Batch]
@@ -23,7 +23,7 @@ def made(dims: dict[str, int], **settings: object) -> IfMminSystem:
     return system
 
 
-def features(own: Features, batch: Batch, row: int, read: list[bool]) -> tuple[Tensor, Tensor]:
+def features(own: SpecificAndInvariant, batch: Batch, row: int, read: list[bool]) -> tuple[Tensor, Tensor]:
     """h and g of one utterance: every embedding goes through the same two layers, that of silence too."""
     h = slow.embeddings(own.encoders, batch, row, read)
     return torch.cat(h), torch.cat([slow.leaky(slow.chain(own.invariance, x, slow.leaky)) for x in h])

@@ -123,7 +123,7 @@ def test_teacher_and_its_loss_equal_the_slow_ones(dims: dict[str, int], make_bat
     rows = [torch.cat(slow.embeddings(system.teacher.encoders, batch, row, READ_ALL)) for row in range(9)]
     logits = [slow.chain(system.teacher.classify, h, slow.relu) for h in rows]
     torch.testing.assert_close(system.stages()[0].logits(batch), torch.stack(logits), atol=1e-5, rtol=1e-5)
-    parts = system.teacher_loss(batch)
+    parts = system.teacher.loss(batch)
     assert batch.labels is not None
     assert parts["cls"].item() == pytest.approx(slow.cross_entropy(logits, batch.labels), rel=1e-4)
     assert parts["total"] is parts["cls"]
@@ -153,7 +153,7 @@ def test_gradients_reach_the_second_stage_only(dims: dict[str, int], make_batch:
 def test_gradients_of_the_teacher_reach_nothing_else(dims: dict[str, int], make_batch: MakeBatch) -> None:
     system, batch = made(dims), slow.complete(make_batch(size=14))
     slow.start(system, 0)
-    system.teacher_loss(batch)["total"].backward()
+    system.teacher.loss(batch)["total"].backward()
     assert slow.learning(system) == {"teacher"}
 
 
