@@ -6,19 +6,17 @@ models/our/CIF_MMIN_model.py (stage `main`). Deviations: docs/mmin.md.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.cascade import Cascade
 from cmarr.blocks.classifier import classifier
-from cmarr.blocks.imagination import imagination_errors, under_each_condition
 from cmarr.blocks.initial import kaiming_
 from cmarr.blocks.pair_contrast import pair_contrast
+from cmarr.blocks.student import Student
 from cmarr.blocks.utterance import Encoders
 from cmarr.settings import CifMmin, System
 from cmarr.systems.base import Stage, SystemModule, labels_of
@@ -46,7 +44,7 @@ class SpecificAndInvariant(nn.Module):
         return self.specific(batch, batch.available), self.invariant(batch, batch.available)
 
 
-class CifMminSystem(SystemModule):
+class CifMminSystem(Student):
     """A student beside its teacher, whose features it starts from."""
 
     def __init__(self, settings: CifMmin, dims: dict[str, int], classes: int) -> None:
@@ -94,44 +92,10 @@ class CifMminSystem(SystemModule):
         weighted = zip(self.settings.contrast_weights, contrasts.values(), strict=True)
         return {"total": cls + sum(weight * contrast for weight, contrast in weighted), "cls": cls, **contrasts}
 
-    def begin(self) -> None:
-        """The student's features start as the teacher's."""
-        self.student.load_state_dict(self.teacher.state_dict())
-
-    def targets(self, batch: Batch) -> Tensor:
-        """(batch, 3, 3 * width): the teacher's h of the utterance, its h of silence, and its g of the utterance."""
-        h, g = self.teacher(batch)
-        return torch.stack([h, self.teacher.specific(batch, torch.zeros_like(batch.available)), g], dim=1)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits (batch, classes), from the specific features plus the imagined ones."""
-        h, g = self.student(batch)
-        return cast(Tensor, self.classify(h + self.cascade(h, g)[0]))
-
-    def judge(self, batch: Batch) -> Tensor:
-        """Logits (batch, conditions, classes) of complete utterances under each condition."""
-        real, silence = (
-            self.student(replace(batch, available=torch.full_like(batch.available, flag))) for flag in (True, False)
-        )
-        h, g = (under_each_condition(*pair) for pair in zip(real, silence, strict=True))
-        logits = self.classify(h + self.cascade(h, g)[0])
-        return cast(Tensor, logits.unflatten(0, (len(batch.available), -1)))
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Parts: `cls`, and the mean squared errors `imagination` of the cascade's output and `invariance` of g.
-
-        g, of which missing modalities have that of silence, is to be what the teacher has of the complete utterance.
-        """
-        labels = labels_of(batch)
-        h, g = self.student(batch)
+    def classified(self, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, classes) from the specific features plus the imagined ones (n, 3 * width)."""
         imagined = self.cascade(h, g)[0]
-        cls = functional.cross_entropy(self.classify(h + imagined), labels)
-        settings = self.settings
-        errors = imagination_errors(batch, imagined, g, settings.regressed == "missing")
-        weighted = (
-            settings.imagination_weight * errors["imagination"] + settings.invariance_weight * errors["invariance"]
-        )
-        return {"total": cls + weighted, "cls": cls, **errors}
+        return self.classify(h + imagined), imagined
 
 
 def _head(width: int) -> nn.Sequential:

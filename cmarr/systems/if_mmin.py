@@ -6,7 +6,6 @@ Deviations: docs/mmin.md.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 from typing import cast
 
@@ -17,9 +16,9 @@ from torch.nn import functional
 from cmarr.batch import Batch
 from cmarr.blocks.cascade import Cascade
 from cmarr.blocks.classifier import classifier
-from cmarr.blocks.imagination import imagination_errors, under_each_condition
 from cmarr.blocks.initial import kaiming_
 from cmarr.blocks.moments import moment_discrepancy
+from cmarr.blocks.student import Student
 from cmarr.blocks.utterance import Encoders
 from cmarr.settings import IfMmin, System
 from cmarr.systems.base import Stage, SystemModule, labels_of
@@ -50,7 +49,7 @@ class SpecificAndInvariant(nn.Module):
         return h, self.invariance(h.unflatten(1, (len(MODALITIES), -1))).flatten(1)
 
 
-class IfMminSystem(SystemModule):
+class IfMminSystem(Student):
     """A student beside its teacher, whose features it starts from."""
 
     def __init__(self, settings: IfMmin, dims: dict[str, int], classes: int) -> None:
@@ -90,43 +89,10 @@ class IfMminSystem(SystemModule):
         cmd = torch.stack([moment_discrepancy(one, other) for one, other in pairs]).mean()
         return {"total": cls + self.settings.cmd_weight * cmd, "cls": cls, "cmd": cmd}
 
-    def begin(self) -> None:
-        """The student's features start as the teacher's."""
-        self.student.load_state_dict(self.teacher.state_dict())
-
-    def targets(self, batch: Batch) -> Tensor:
-        """(batch, 3, 3 * width): the teacher's h of the utterance, its h of silence, and its g of the utterance."""
-        h, g = self.teacher(batch)
-        return torch.stack([h, self.teacher.encoders(batch, torch.zeros_like(batch.available)), g], dim=1)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits (batch, classes), from the cascade's codes."""
-        return cast(Tensor, self.classify(self.cascade(*self.student(batch))[1]))
-
-    def judge(self, batch: Batch) -> Tensor:
-        """Logits (batch, conditions, classes) of complete utterances under each condition."""
-        real, silence = (
-            self.student(replace(batch, available=torch.full_like(batch.available, flag))) for flag in (True, False)
-        )
-        h, g = (under_each_condition(*pair) for pair in zip(real, silence, strict=True))
-        logits = self.classify(self.cascade(h, g)[1])
-        return cast(Tensor, logits.unflatten(0, (len(batch.available), -1)))
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Parts: `cls`, and the mean squared errors `imagination` of the cascade's output and `invariance` of g.
-
-        g, of which missing modalities have that of silence, is to be what the teacher has of the complete utterance.
-        """
-        labels = labels_of(batch)
-        h, g = self.student(batch)
+    def classified(self, h: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, classes) from the cascade's codes, and imagined features (n, 3 * width)."""
         imagined, codes = self.cascade(h, g)
-        cls = functional.cross_entropy(self.classify(codes), labels)
-        settings = self.settings
-        errors = imagination_errors(batch, imagined, g, settings.regressed == "missing")
-        weighted = (
-            settings.imagination_weight * errors["imagination"] + settings.invariance_weight * errors["invariance"]
-        )
-        return {"total": cls + weighted, "cls": cls, **errors}
+        return self.classify(codes), imagined
 
 
 def build(settings: System, dims: dict[str, int], classes: int) -> SystemModule:
