@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,16 +22,34 @@ def set_up(system: nn.Module, stage: Stage) -> None:
 
 
 def optimizer_of(stage: Stage) -> torch.optim.Optimizer:
-    """A fresh optimiser of the stage's parts."""
+    """A fresh optimiser of the stage's parts.
+
+    The decay of AdamW acts on weights that multiply and sum inputs alone, as in MAP's code: not on norms, biases,
+    scales and temperatures, whose rest is not 0. That of Adam is part of the gradient and acts on all.
+    """
     settings = stage.training
-    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        dict.fromkeys(parameter for part in stage.trained for parameter in part.parameters()),
+    learned = {parameter: name for part in stage.trained for name, parameter in part.named_parameters()}
+    adamw = settings.optimizer == "adamw"
+    decay = {parameter: not adamw or decays(name, parameter) for parameter, name in learned.items()}
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in learned if decay[parameter]]},
+        {"params": [parameter for parameter in learned if not decay[parameter]], "weight_decay": 0.0},
+    ]
+    return (torch.optim.AdamW if adamw else torch.optim.Adam)(
+        groups,
         lr=settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
         weight_decay=settings.weight_decay,
         fused=True,
     )
+
+
+def decays(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter is a matrix or kernel that inputs are multiplied with, by its name and shape.
+
+    Numbers at the end count entries of a list (`weights.0`).
+    """
+    return parameter.ndim > 1 and "weight" in name.rstrip(".0123456789").rsplit(".", 1)[-1]
 
 
 def rate_factor(step: int, steps: int, settings: Training) -> float:
@@ -70,4 +89,6 @@ def train_step(stage: Stage, batch: Batch, optimizer: torch.optim.Optimizer, rat
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
+    if stage.after_step:
+        stage.after_step()
     return log

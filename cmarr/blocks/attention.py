@@ -1,4 +1,4 @@
-"""Attention block of MulT as DiCMoR uses it, with LayerNorm first; one layer, for eq. 10, 11 and 13."""
+"""Attention block with LayerNorm first, after MulT as DiCMoR uses it; one layer, for eq. 10, 11 and 13."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from cmarr.settings import Residual
 
 
 class AttentionBlock(nn.Module):
     """Cross-attention of `query` to `source`, or self-attention when both are the same, with 12 d^2 + 15 d parameters.
 
-    Inputs are scaled by sqrt(d) and get sinusoidal positions; queries and sources share the first LayerNorm. No causal
-    mask, since nothing is predicted here (DiCMoR has one).
+    Queries and sources share the first LayerNorm and get sinusoidal positions. No causal mask, since nothing is
+    predicted here (DiCMoR has one). `residual` says what stands beside the attended frames before the feed-forward net:
+    `normed`, the query after LayerNorm, and the attended frames are brought to the same size; positions are in queries
+    and keys alone. `plain`: the query as it comes; `none`: nothing, as eq. 10 and 11 are written. `scaled`: sqrt(d)
+    times the query plus positions, like MulT, where frames are scaled like that before they enter the block.
     """
 
     positions: Tensor
 
-    def __init__(self, width: int, heads: int, time_steps: int, dropout: float = 0.1) -> None:
+    def __init__(
+        self, width: int, heads: int, time_steps: int, dropout: float = 0.1, residual: Residual = "normed"
+    ) -> None:
         super().__init__()
+        self.residual = residual
         self.register_buffer("positions", sinusoids(time_steps, width), persistent=False)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
@@ -35,14 +44,30 @@ class AttentionBlock(nn.Module):
 
     def forward(self, query: Tensor, source: Tensor) -> Tensor:
         """(batch, time, width) for each step of `query` (batch, time, width); `source` has the same shape."""
-        x = self._placed(query)
-        keys = self.norm(self._placed(source))
-        x = x + self.drop(self.attention(self.norm(x), keys, keys, need_weights=False)[0])
+        x = self._beside(query) + self.drop(self._attended(query, source))
         x = x + self.drop(self.feed_forward(self.feed_forward_norm(x)))
         out: Tensor = self.last_norm(x)
         return out
 
-    def _placed(self, x: Tensor) -> Tensor:
+    def _attended(self, query: Tensor, source: Tensor) -> Tensor:
+        if self.residual == "scaled":
+            values = keys = self.norm(self._scaled(source))
+            asking = self.norm(self._scaled(query))
+        else:
+            values = self.norm(source)
+            asking, keys = self.norm(query) + self.positions, values + self.positions
+        attended: Tensor = self.attention(asking, keys, values, need_weights=False)[0]
+        return functional.layer_norm(attended, attended.shape[2:]) if self.residual == "normed" else attended
+
+    def _beside(self, query: Tensor) -> Tensor:
+        if self.residual == "normed":
+            normed: Tensor = self.norm(query)
+            return normed
+        if self.residual == "scaled":
+            return self._scaled(query)
+        return query if self.residual == "plain" else torch.zeros_like(query)
+
+    def _scaled(self, x: Tensor) -> Tensor:
         return math.sqrt(x.shape[2]) * x + self.positions
 
 

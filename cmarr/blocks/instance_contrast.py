@@ -17,10 +17,7 @@ def info_nce(similarity: Tensor) -> Tensor:
 
 
 class Temperature(nn.Module):
-    """A temperature, learnable or fixed, kept in its range.
-
-    Outside the range the clamped value counts but the gradient still passes, so that the parameter can come back.
-    """
+    """A temperature, learnable or fixed. `clamp` brings a learned one back into its range, after each step."""
 
     def __init__(self, settings: CmArr) -> None:
         super().__init__()
@@ -32,19 +29,26 @@ class Temperature(nn.Module):
             self.register_buffer("tau", torch.tensor(settings.tau_start))
 
     def forward(self) -> Tensor:
-        return self.tau + (self.tau.clamp(self.least, self.most) - self.tau).detach()
+        return self.tau
+
+    @torch.no_grad()
+    def clamp(self) -> None:
+        self.tau.clamp_(self.least, self.most)
 
 
 class DistributionContrast(nn.Module):
     """InfoNCE with S = (a D_2W + b) / tau (eq. 5).
 
-    a = -1/200 at MAP's width 768, scaled to keep a D_2W comparable at other widths; b = 4 cancels in the softmax. Both
-    are fixed, as in MAP's code (objectives.py). With `sigma: variance` the squared deviations take their place in D_2W.
+    a = -tau_start / width, so that S starts as minus the mean squared difference of a dimension; b = 4 cancels in the
+    softmax. Both are fixed, as in MAP's code (objectives.py), whose a = -1/200 at width 768 starts 55 times as sharp:
+    with new weights the loss is then six times that of guessing, its gradient hundreds of times that of the
+    classification, and clipping leaves nothing of the latter (docs/cm-arr.md, point 5). With `sigma: variance` the
+    squared deviations take their place in D_2W.
     """
 
     def __init__(self, settings: CmArr) -> None:
         super().__init__()
-        self.scale = settings.distance_scale or -768 / settings.sizes().umc_width / 200
+        self.scale = settings.distance_scale or -settings.tau_start / settings.sizes().umc_width
         self.shift = settings.distance_shift
         self.variance = settings.sigma == "variance"
         self.temperature = Temperature(settings)

@@ -9,12 +9,16 @@ from cmarr.settings import Dicmor, Sized
 
 
 class Projection(nn.Module):
-    """X_n: the real frames resampled, then a convolution over time without bias (docs/cm-arr.md, points 6 and 10)."""
+    """X_n: the real frames resampled, then a convolution over time without bias (docs/cm-arr.md, points 6 and 10).
+
+    With a single time step the kernel is 1, since a wider one would have weights that meet nothing but padding.
+    """
 
     def __init__(self, dim: int, settings: Sized | Dicmor) -> None:
         super().__init__()
         self.time_steps = settings.sizes().time_steps
-        self.convolution = nn.Conv1d(dim, settings.sizes().width, settings.kernel, padding="same", bias=False)
+        kernel = settings.kernel if self.time_steps > 1 else 1
+        self.convolution = nn.Conv1d(dim, settings.sizes().width, kernel, padding="same", bias=False)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """(batch, width, time_steps) from `frames` (batch, time, dim) and their true `lengths` (batch,)."""

@@ -29,12 +29,12 @@ class ChannelAttention(nn.Module):
 class Rcab(nn.Module):
     """Two convolutions and channel attention around a skip, (batch, channels, time)."""
 
-    def __init__(self, channels: int, reduction: int) -> None:
+    def __init__(self, channels: int, reduction: int, kernel: int = 3) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv1d(channels, channels, 3, padding=1),
+            nn.Conv1d(channels, channels, kernel, padding="same"),
             nn.ReLU(),
-            nn.Conv1d(channels, channels, 3, padding=1),
+            nn.Conv1d(channels, channels, kernel, padding="same"),
             ChannelAttention(channels, reduction),
         )
 
@@ -46,17 +46,23 @@ class Rcab(nn.Module):
 class ResidualGroup(nn.Module):
     """Blocks and a last convolution around a long skip, (batch, channels, time)."""
 
-    def __init__(self, channels: int, blocks: int, reduction: int) -> None:
+    def __init__(self, channels: int, blocks: int, reduction: int, kernel: int = 3) -> None:
         super().__init__()
-        rcabs = [Rcab(channels, reduction) for _ in range(blocks)]
-        self.body = nn.Sequential(*rcabs, nn.Conv1d(channels, channels, 3, padding=1))
+        rcabs = [Rcab(channels, reduction, kernel) for _ in range(blocks)]
+        self.body = nn.Sequential(*rcabs, nn.Conv1d(channels, channels, kernel, padding="same"))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.body(x)
         return out
 
 
-def reconstruction(width: int, blocks: int, reduction: int = 16, widening: int = 2) -> nn.Sequential:
-    """Module from (batch, width, time) to the same shape: widened so many times, one residual group, narrowed again."""
+def reconstruction(
+    width: int, blocks: int, reduction: int = 16, widening: int = 2, time_steps: int | None = None
+) -> nn.Sequential:
+    """Module from (batch, width, time) to the same shape: widened so many times, one residual group, narrowed again.
+
+    Kernels span 3 steps, or 1 if there is a single step.
+    """
     wide = widening * width
-    return nn.Sequential(nn.Conv1d(width, wide, 1), ResidualGroup(wide, blocks, reduction), nn.Conv1d(wide, width, 1))
+    group = ResidualGroup(wide, blocks, reduction, 1 if time_steps == 1 else 3)
+    return nn.Sequential(nn.Conv1d(width, wide, 1), group, nn.Conv1d(wide, width, 1))

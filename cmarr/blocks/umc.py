@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,7 +36,7 @@ class Umc(nn.Module):
             self.deviation_head = nn.Linear(width // 2, width)
             self.deviation_mlp = _mlp(width, dropout)
         self.drop = nn.Dropout(dropout)
-        self.apply(normal_init)
+        self.apply(lambda module: normal_init(module, width))
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """Means (batch, time, width) of the frames `x` (batch, time, width); `real` (batch, time) marks true frames."""
@@ -80,9 +82,13 @@ def _mlp(width: int, dropout: float) -> nn.Sequential:
 
 
 @torch.no_grad()
-def normal_init(module: nn.Module) -> None:
-    """MAP's start: weights of linear layers from N(0, 0.02), biases zero."""
+def normal_init(module: nn.Module, width: int) -> None:
+    """Weights of linear layers from N(0, 0.02 sqrt(768 / width)), biases zero.
+
+    At the width 768 of MAP this is MAP's start; at others a signal keeps the size that it has there, where a fixed 0.02
+    would let it fade layer by layer (docs/cm-arr.md, point 35).
+    """
     if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.02)
+        nn.init.normal_(module.weight, std=0.02 * math.sqrt(768 / width))
         if module.bias is not None:
             nn.init.zeros_(module.bias)

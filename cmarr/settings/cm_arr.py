@@ -34,6 +34,10 @@ PRESETS = {
 
 FlowKind = Literal["reversed", "dicmor_literal", "glow"]
 """of `blocks.flow.Flow`"""
+FusionKind = Literal["recovered_asks", "each_asks", "text_asks", "available_asks", "means"]
+"""of `blocks.fusion`"""
+Residual = Literal["normed", "plain", "none", "scaled"]
+"""of `blocks.attention.AttentionBlock`"""
 
 
 class Sized(System):
@@ -48,13 +52,22 @@ class Sized(System):
     dropout: float = Field(0.1, ge=0, lt=1, description="in the attention blocks")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="before the classifier's last layer")
     kernel: int = Field(5, ge=1, description="steps that the convolution to X_n spans; odd")
-    third_block: Literal["none", "sv"] = Field(
-        "none", description="`sv` adds a block in which speech attends to video; the rest of the fusion gets 3 d wide"
+    fusion: FusionKind = Field(
+        "recovered_asks",
+        description="who asks in cross-modal attention: the recovered modality, and each where both or none of a pair "
+        "are recovered; each; text; or, sample by sample, the available modalities in text's part first. `means` over "
+        "time side by side do without attention",
     )
-    query: Literal["text", "first_available"] = Field(
-        "text",
-        description="`first_available`: text, speech and video play these parts in the fusion in the order available "
-        "ones first, sample by sample, so that no recovered modality asks",
+    residual: Residual = Field(
+        "normed",
+        description="what stands beside the attended frames in an attention block: the query after LayerNorm, and the "
+        "attended frames brought to the same size; the query as it is; nothing; or sqrt(d) times the query plus "
+        "positions",
+    )
+    third_block: Literal["none", "sv"] = Field(
+        "none",
+        description="`sv` adds a block in which speech attends to video to `text_asks` and `available_asks`; what "
+        "follows gets 3 d wide, as it is with the other kinds of fusion",
     )
     fusion_pooling: Literal["mean", "last"] = Field("mean", description="step over time before the classifier")
 
@@ -76,6 +89,8 @@ class Sized(System):
             )
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel {self.kernel} must be odd")
+        if self.third_block != "none" and self.fusion not in ("text_asks", "available_asks"):
+            raise ValueError(f"third_block {self.third_block} needs `fusion: text_asks` or `fusion: available_asks`")
         return self
 
 
@@ -97,7 +112,9 @@ class CmArr(Sized):
         "mean", description="an utterance's Gaussian: mean over its frames' Gaussians, or that of its first frame"
     )
     sigma: Literal["deviation", "variance"] = Field("deviation", description="Sigma of the distance D_2W")
-    distance_scale: float | None = Field(None, lt=0, description="a of eq. 5; null: -1/200 x 768 / umc_width")
+    distance_scale: float | None = Field(
+        None, lt=0, description="a of eq. 5; null: -tau_start / umc_width; MAP: -1/200 at width 768"
+    )
     distance_shift: float = Field(4.0, description="b of eq. 5; it cancels")
     tau_start: float = Field(0.07, gt=0, description="temperature of L_udcl at the start")
     tau_least: float = Field(0.01, gt=0, description="least temperature")
@@ -164,14 +181,15 @@ class CmArr(Sized):
         return self
 
     def weights(self) -> dict[str, float]:
-        """Weights of eq. 14 by loss part, after the ablation; `nll` only if there is such a part."""
+        """Weights of eq. 14 by loss part, after the ablation, without parts that are switched off."""
         weights = {
             "cls": 1.0,
             "udcl": 0.0 if self.ablation == "no_udcl" else self.alpha,
             "spcl": 0.0 if self.ablation == "no_spcl" else self.beta,
             "rec": self.lambda_rec,
+            "nll": self.flow_nll,
         }
-        return weights | ({"nll": self.flow_nll} if self.flow_nll else {})
+        return {name: weight for name, weight in weights.items() if weight}
 
 
 class Baseline(Sized):

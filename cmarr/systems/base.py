@@ -45,6 +45,8 @@ class Stage:
     """(batch, ...) of complete utterances; computed once, after `begin`, in evaluation mode and without gradient, and
     found again in `Batch.targets` whenever the utterance is trained on. Parts that are trained must have no say in it,
     or a killed training would go on with other targets"""
+    after_step: Callable[[], None] | None = None
+    """called after each step of the optimiser, to bring weights back into a range"""
 
 
 class SystemModule(nn.Module, ABC):

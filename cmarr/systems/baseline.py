@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmarr.batch import Batch
-from cmarr.blocks.fusion import Fusion
+from cmarr.blocks.fusion import fusion
 from cmarr.blocks.projection import Projection
 from cmarr.settings import Baseline, System
 from cmarr.systems.base import Stage, SystemModule, labels_of, observed
@@ -23,7 +23,7 @@ class BaselineSystem(SystemModule):
         super().__init__()
         self.settings, sizes = settings, settings.sizes()
         self.project = nn.ModuleDict({m: Projection(dims[m], settings) for m in MODALITIES})
-        self.fuse = Fusion(settings, classes)
+        self.fuse = fusion(settings, classes)
         self.empty = (sizes.width, sizes.time_steps)
 
     def stages(self) -> tuple[Stage, ...]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.flow import Flow
-from cmarr.blocks.fusion import Fusion, MeanFusion
+from cmarr.blocks.fusion import MeanFusion, fusion
 from cmarr.blocks.instance_contrast import DistributionContrast, PointContrast
 from cmarr.blocks.label_contrast import label_contrast
 from cmarr.blocks.prior import ClassPrior, StandardPrior, bits_per_dimension
@@ -35,12 +35,15 @@ class Branch(nn.Module):
         sizes = settings.sizes()
         self.settings = settings
         self.from_features = settings.x_source == "R"
-        self.widen = nn.Linear(dim, sizes.umc_width).apply(normal_init)
+        self.contrasted = "udcl" in settings.weights()
+        self.gaussian = settings.ablation != "point" and (self.contrasted or settings.sampling)
+        self.widen = nn.Linear(dim, sizes.umc_width)
+        normal_init(self.widen, dim)
         self.umc = Umc(settings)
         self.project = Projection(dim if self.from_features else sizes.umc_width, settings)
         self.flow = Flow(sizes, settings.flow, settings.flow_logit_limit)
         self.reconstruct = reconstruction(
-            sizes.width, sizes.rcab_blocks, settings.rcab_reduction, settings.rcab_widening
+            sizes.width, sizes.rcab_blocks, settings.rcab_reduction, settings.rcab_widening, sizes.time_steps
         )
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
@@ -53,11 +56,13 @@ class Branch(nn.Module):
     def align(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """X_n, and the instance's mean and deviation, each (batch, umc width): means over frames, or the first frame's.
 
-        The ablation `point` has no deviation. In training, X_n comes from a sample of each frame if `sampling` is set.
+        The deviation is computed where something reads it: not by the ablation `point`, nor without L_udcl and
+        `sampling`. In training, X_n comes from a sample of each frame if `sampling` is set.
         """
+        if self.from_features and not self.contrasted:
+            return self(features, lengths), ()
         wide, real = self.widen(features), real_frames(lengths, features.shape[1])
-        point = self.settings.ablation == "point"
-        frames: tuple[Tensor, ...] = (self.umc(wide, real),) if point else self.umc.gaussian(wide, real)
+        frames: tuple[Tensor, ...] = self.umc.gaussian(wide, real) if self.gaussian else (self.umc(wide, real),)
         source = features if self.from_features else frames[0]
         if self.settings.sampling and self.training:
             source = source + frames[1] * torch.randn_like(source)
@@ -91,14 +96,19 @@ class CmArrSystem(SystemModule):
         self.contrast = PointContrast(settings) if point else DistributionContrast(settings)
         per_class = settings.flow_nll > 0 and settings.flow_prior == "class"
         self.prior = ClassPrior(classes, sizes.width) if per_class else StandardPrior()
-        fusion = MeanFusion if settings.ablation == "no_attention" else Fusion
-        self.fuse = fusion(settings, classes)
+        fuse = MeanFusion if settings.ablation == "no_attention" else fusion
+        self.fuse = fuse(settings, classes)
 
     def stages(self) -> tuple[Stage, ...]:
         """One stage, with a missing pattern for each sample or batch."""
         settings = self.settings
         patterns = CONDITIONS if settings.training_patterns == "missing_and_full" else MISSING_CONDITIONS
-        return (Stage(settings.training, self.loss, self, (self,), patterns, patterns_per=settings.patterns_per),)
+        return (
+            Stage(
+                settings.training, self.loss, self, (self,), patterns, patterns_per=settings.patterns_per,
+                after_step=self.contrast.temperature.clamp,
+            ),
+        )  # fmt: skip
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (batch, classes)."""
@@ -115,30 +125,34 @@ class CmArrSystem(SystemModule):
         return {modality: value.mean(2) for modality, value in completed.items()}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Parts: `cls`, `udcl`, `spcl`, `rec` (eq. 14), and `nll` if it has a weight.
+        """Parts: `cls`, `udcl`, `spcl`, `rec` (eq. 14) and `nll`, those that have a weight.
 
-        L_udcl and the likelihood also see the modalities that count as missing.
+        L_udcl and the likelihood also see the modalities that count as missing. `rec_relative`, which is no part of the
+        total, is L_rec over the variance of its targets: 1 is what the mean of all utterances would reach.
         """
         settings, labels = self.settings, labels_of(batch)
         aligned = {m: self.branch(m).align(batch.features[m], batch.lengths[m]) for m in MODALITIES}
         x = {modality: aligned[modality][0] for modality in MODALITIES}
         encoded = {m: self.branch(m).flow(x[m]) for m in MODALITIES} if "nll" in self.weights else {}
         completed, recovered = self.complete(x, batch.available, {m: z for m, (z, _) in encoded.items()})
-        points = x if settings.spcl_features == "X" else completed
-        cross_modal = settings.spcl_positives == "cross_modal"
-        parts = {
-            "cls": functional.cross_entropy(self.fuse(completed, batch.available), labels),
-            "udcl": self.alignment_loss([aligned[modality][1] for modality in MODALITIES], batch.available),
-            "spcl": label_contrast(
-                torch.stack([points[m].mean(2) for m in MODALITIES], dim=1), labels, settings.spcl_tau, cross_modal
-            ),
-            "rec": reconstruction_loss(x, recovered, settings),
-        }
+        parts = {"cls": functional.cross_entropy(self.fuse(completed, batch.available), labels)}
+        if "udcl" in self.weights:
+            parts["udcl"] = self.alignment_loss([aligned[modality][1] for modality in MODALITIES], batch.available)
+        if "spcl" in self.weights:
+            points = x if settings.spcl_features == "X" else completed
+            parts["spcl"] = label_contrast(
+                torch.stack([points[m].mean(2) for m in MODALITIES], dim=1), labels, settings.spcl_tau,
+                settings.spcl_positives == "cross_modal",
+            )  # fmt: skip
+        if "rec" in self.weights:
+            parts["rec"] = reconstruction_loss(x, recovered, settings)
         if encoded:
             parts["nll"] = torch.stack(
                 [bits_per_dimension(log_det + self.prior(z, labels), z[0].numel()) for z, log_det in encoded.values()]
             ).sum()
-        total = torch.stack([self.weights[name] * part for name, part in parts.items() if self.weights[name]]).sum()
+        total = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
+        if "rec" in parts:
+            parts["rec_relative"] = relative_error(x, recovered)
         return {"total": total, **parts}
 
     def branch(self, modality: str) -> Branch:
@@ -209,6 +223,17 @@ def reconstruction_loss(x: dict[str, Tensor], recovered: Recovered, settings: Cm
         squares = (values.float() - (target if settings.target_gradient else target.detach())).square()
         errors.append(squares.sum((1, 2)) if settings.rec_reduction == "sum" else squares.mean((1, 2)))
     return torch.cat(errors).mean() if errors else x[MODALITIES[0]].new_zeros(())
+
+
+@torch.no_grad()
+def relative_error(x: dict[str, Tensor], recovered: Recovered) -> Tensor:
+    """Squared error of all recoveries over the variance of their targets, that is over utterances of the batch."""
+    errors, variances = [], []
+    for modality, (rows, values) in recovered.items():
+        target = x[modality].float()
+        errors.append((values.float() - target[rows]).square().mean((1, 2)))
+        variances.append(target.var(0, correction=0).mean().expand(len(rows)))
+    return torch.cat(errors).sum() / torch.cat(variances).sum() if errors else x[MODALITIES[0]].new_zeros(())
 
 
 def build(settings: System, dims: dict[str, int], classes: int) -> SystemModule:

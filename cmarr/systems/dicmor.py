@@ -39,7 +39,7 @@ class Branch(nn.Module):
         else:
             self.flow = Flow(sizes, settings.flow, limit)
         self.join = nn.Conv1d(2 * sizes.width, sizes.width, 1) if settings.combine == "code" else None
-        self.reconstruct = reconstruction(sizes.width, sizes.rcab_blocks)
+        self.reconstruct = reconstruction(sizes.width, sizes.rcab_blocks, time_steps=sizes.time_steps)
 
     def recover(self, single: Tensor, pairs: tuple[Tensor, Tensor]) -> Tensor:
         """X_n (n + m, width, time_steps) of `single` (n, ...) latents, then of m pairs of latents that are joined.

@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from cmarr.batch import Batch
-from cmarr.optimisation import optimizer_of, rate_factor, set_up, train_step
-from cmarr.settings import Training
+from cmarr.blocks.flow import Mixing
+from cmarr.blocks.mult import Linears
+from cmarr.optimisation import decays, optimizer_of, rate_factor, set_up, train_step
+from cmarr.settings import CifMmin, CmArr, Dicmor, Training
+from cmarr.systems import build
 from cmarr.systems.base import Stage
 from cmarr.vocabulary import CONDITIONS
 
@@ -83,8 +86,34 @@ def test_the_optimiser_is_the_one_of_the_settings_and_knows_shared_weights_once(
     adam = optimizer_of(stage(part, part, optimizer="adam", beta1=0.5))
     assert type(adam) is torch.optim.Adam
     assert adam.param_groups[0]["betas"] == (0.5, 0.999)
-    assert len(adam.param_groups[0]["params"]) == 2
+    assert [len(group["params"]) for group in adam.param_groups] == [2, 0]
     assert type(optimizer_of(stage(part))) is torch.optim.AdamW
+
+
+def test_decay_of_adamw_leaves_alone_what_multiplies_no_input() -> None:
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.LSTM, nn.MultiheadAttention, Linears, Mixing)
+    glow = CmArr(size="tiny", flow="glow", flow_nll=0.1, flow_prior="class")
+    for name, settings in (("cm_arr", glow), ("dicmor", Dicmor(size="tiny")), ("cif_mmin", CifMmin())):
+        system = build(name, settings, {"text": 8, "speech": 8, "video": 8}, 4)
+        for path, module in system.named_modules():
+            for key, parameter in module.named_parameters(path, recurse=False):
+                multiplies = isinstance(module, kinds) or path.endswith("flow.weights")
+                rests = "bias" in key or key.endswith("log_scale")
+                assert decays(key, parameter) == (multiplies and not rests), key
+    part = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
+    before = {key: value.clone() for key, value in part.state_dict().items()}
+    decayed = stage(part, weight_decay=0.5)
+    still = replace(decayed, loss=lambda _: {"total": 0 * sum(p.sum() for p in part.parameters())})
+    train_step(still, BATCH, optimizer_of(still), 0.1)
+    for key, value in part.state_dict().items():
+        torch.testing.assert_close(value, before[key] * (0.95 if key == "0.weight" else 1))
+
+
+def test_something_may_follow_each_step() -> None:
+    part = nn.Linear(1, 1)
+    after = replace(stage(part), after_step=lambda: part.requires_grad_(False).weight.fill_(7))
+    train_step(after, BATCH, optimizer_of(after), 0.1)
+    assert part.weight.item() == 7
 
 
 def test_tf32_is_a_matter_of_the_stage() -> None:

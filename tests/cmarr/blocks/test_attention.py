@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
+import pytest
 import torch
 from torch import Tensor
 
 from cmarr.blocks.attention import AttentionBlock, sinusoids
+from cmarr.settings import Residual
 
 
 def test_parameter_counts() -> None:
@@ -18,34 +21,63 @@ def test_parameter_counts() -> None:
 
 def slow(block: AttentionBlock, query: Tensor, source: Tensor, heads: int) -> Tensor:
     """One sample (time, width), head by head."""
-    width = query.shape[1]
+    width, residual = query.shape[1], block.residual
     positions = sinusoids(len(query), width)
-    x, y = query * math.sqrt(width) + positions, source * math.sqrt(width) + positions
+    if residual == "scaled":
+        x, y = query * math.sqrt(width) + positions, source * math.sqrt(width) + positions
+        inputs = (block.norm(x), block.norm(y), block.norm(y))
+    else:
+        x = {"normed": block.norm(query), "plain": query, "none": 0 * query}[residual]
+        inputs = (block.norm(query) + positions, block.norm(source) + positions, block.norm(source))
     weights, biases = block.attention.in_proj_weight.chunk(3), block.attention.in_proj_bias.chunk(3)
-    inputs = (block.norm(x), block.norm(y), block.norm(y))
     q, k, v = (one @ w.T + b for one, w, b in zip(inputs, weights, biases, strict=True))
     size = width // heads
     mixed = []
     for head in range(heads):
         part = slice(head * size, (head + 1) * size)
         mixed.append((q[:, part] @ k[:, part].T / math.sqrt(size)).softmax(1) @ v[:, part])
-    x = x + block.attention.out_proj(torch.cat(mixed, 1))
+    attended = block.attention.out_proj(torch.cat(mixed, 1))
+    if residual == "normed":
+        centred = attended - attended.mean(1, keepdim=True)
+        attended = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    x = x + attended
     first, _, _, second = block.feed_forward
     out: Tensor = block.last_norm(x + second(torch.relu(first(block.feed_forward_norm(x)))))
     return out
 
 
-def test_equals_the_formulas_in_both_modes() -> None:
+@pytest.mark.parametrize("residual", get_args(Residual))
+def test_equals_the_formulas_in_both_modes(residual: Residual) -> None:
     torch.manual_seed(0)
-    block = AttentionBlock(8, 2, 5, dropout=0.0)
+    block = AttentionBlock(8, 2, 5, 0.0, residual)
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
     query, source = torch.randn(3, 5, 8), torch.randn(3, 5, 8)
     expected = torch.stack([slow(block, q, s, 2) for q, s in zip(query, source, strict=True)])
-    torch.testing.assert_close(block(query, source), expected)
+    torch.testing.assert_close(block(query, source), expected, atol=1e-5, rtol=1e-4)
     with torch.no_grad():
-        torch.testing.assert_close(block.eval()(query, source), expected)
+        torch.testing.assert_close(block.eval()(query, source), expected, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(
             block(query, query), torch.stack([slow(block, q, q, 2) for q in query]), atol=1e-5, rtol=1e-4
         )
+
+
+@pytest.mark.parametrize("width", [32, 64, 192])
+def test_normed_residual_and_attended_frames_have_one_size(width: int) -> None:
+    """However quiet an input is and however many frames are averaged; the form of MulT has no such balance."""
+    torch.manual_seed(0)
+
+    def shares(residual: Residual, size: float) -> tuple[float, float]:
+        block = AttentionBlock(width, 4, 50, 0.0, residual)
+        query, source = size * torch.randn(8, 50, width), size * torch.randn(8, 50, width)
+        beside, attended = block._beside(query), block._attended(query, source)
+        return beside.square().mean().sqrt().item(), attended.square().mean().sqrt().item()
+
+    for size in (0.05, 1.0):
+        assert shares("normed", size) == pytest.approx((1, 1), abs=0.05)
+    beside, attended = shares("scaled", 1.0)
+    assert beside > 5 * attended
 
 
 def test_every_step_sees_the_whole_source() -> None:

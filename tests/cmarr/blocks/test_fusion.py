@@ -1,17 +1,25 @@
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cmarr.blocks.fusion import Fusion, MeanFusion
+from cmarr.blocks.fusion import Fusion, MeanFusion, fusion
 from cmarr.settings import CmArr
 from cmarr.vocabulary import CONDITIONS, MODALITIES, availability
 
 AVAILABLE = torch.tensor([availability(condition) for condition in CONDITIONS])
-SWITCHES = [{}, {"third_block": "sv"}, {"query": "first_available"}, {"fusion_pooling": "last"}]
+SWITCHES = [
+    {"fusion": "recovered_asks"},
+    {"fusion": "each_asks"},
+    {"fusion": "text_asks"},
+    {"fusion": "text_asks", "third_block": "sv"},
+    {"fusion": "available_asks"},
+    {"fusion": "available_asks", "third_block": "sv"},
+    {"fusion": "recovered_asks", "fusion_pooling": "last"},
+]
 
 
 def sequences(seed: int = 0) -> dict[str, Tensor]:
@@ -19,32 +27,44 @@ def sequences(seed: int = 0) -> dict[str, Tensor]:
     return {modality: torch.randn(len(AVAILABLE), 32, 8, generator=generator) for modality in MODALITIES}
 
 
-def fusion(**settings: object) -> Fusion:
+def made(**settings: object) -> nn.Module:
     torch.manual_seed(0)
-    return Fusion(CmArr.model_validate({"size": "tiny", **settings}), 4).eval()
+    return fusion(CmArr.model_validate({"size": "tiny", **settings}), 4).eval()
 
 
-def means() -> MeanFusion:
-    torch.manual_seed(0)
-    return MeanFusion(CmArr(size="tiny"), 4).eval()
-
-
-@pytest.mark.parametrize("fuse", [*(fusion(**switch) for switch in SWITCHES), means()])
+@pytest.mark.parametrize("switch", [*SWITCHES, {"fusion": "means"}])
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_every_modality_counts(fuse: nn.Module, modality: str) -> None:
-    x = sequences()
+def test_every_modality_counts(switch: dict[str, str], modality: str) -> None:
+    fuse, x = made(**switch), sequences()
     before = fuse(x, AVAILABLE)
     assert before.shape == (len(AVAILABLE), 4)
-    assert not torch.isclose(fuse(x | {modality: x[modality] + 1 + x[modality] ** 2}, AVAILABLE), before).all()
+    change = (fuse(x | {modality: x[modality].roll(1, 0)}, AVAILABLE) - before).abs().amax(1)
+    assert (change > 1e-3 * before.abs().max()).all()
 
 
-def expected(fuse: Fusion, text: Tensor, speech: Tensor, video: Tensor, last: bool = False) -> Tensor:
-    """Eq. 10 to 13 of one sample, each input (width, time)."""
-    text, speech, video = (value.T[None] for value in (text, speech, video))
-    results = [fuse.to_video(text, video), fuse.to_speech(text, speech)]
-    if fuse.speech_to_video is not None:
-        results.append(fuse.speech_to_video(speech, video))
-    joined = torch.cat(results, dim=2)
+def results(fuse: Fusion, values: dict[str, Tensor], condition: str, kind: str) -> list[Tensor]:
+    """What each block says of one sample, each value (1, time, width)."""
+    real = [name for name in MODALITIES if name[0] in condition]
+    if kind in ("text_asks", "available_asks"):
+        first, second, third = MODALITIES
+        if kind == "available_asks":
+            first, second, third = [*real, *(name for name in MODALITIES if name not in real)]
+        pairs = [[(first, second)], [(first, third)], [(second, third)]][: len(fuse.blocks)]
+    else:
+        pairs = []
+        for one, other in combinations(MODALITIES, 2):
+            if kind == "each_asks" or (one in real) == (other in real):
+                pairs.append([(one, other), (other, one)])
+            else:
+                pairs.append([(other, one) if one in real else (one, other)])
+    return [
+        sum(block(values[asking], values[asked]) for asking, asked in asks) / len(asks)
+        for block, asks in zip(fuse.blocks, pairs, strict=True)
+    ]
+
+
+def by_hand(fuse: Fusion, values: dict[str, Tensor], condition: str, kind: str, last: bool = False) -> Tensor:
+    joined = torch.cat(results(fuse, values, condition, kind), dim=2)
     mixed = fuse.to_itself(joined, joined)[0]
     first, _, _, second = fuse.head
     out: Tensor = second(first(mixed[-1] if last else sum(mixed) / len(mixed)).clamp(min=0))
@@ -53,38 +73,57 @@ def expected(fuse: Fusion, text: Tensor, speech: Tensor, video: Tensor, last: bo
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_is_equations_10_to_13(switch: dict[str, str]) -> None:
-    """With `first_available` the three parts are played by the available modalities first, sample by sample."""
-    fuse, x = fusion(**switch), sequences()
+    fuse, x = made(**switch), sequences()
+    assert isinstance(fuse, Fusion)
     logits = fuse(x, AVAILABLE)
     for row, condition in enumerate(CONDITIONS):
-        names = list(MODALITIES)
-        if "query" in switch:
-            names = [m for m in MODALITIES if m[0] in condition] + [m for m in MODALITIES if m[0] not in condition]
-        by_hand = expected(fuse, *(x[name][row] for name in names), last="fusion_pooling" in switch)
-        torch.testing.assert_close(logits[row], by_hand, atol=1e-5, rtol=1e-4)
+        values = {name: x[name][row].T[None] for name in MODALITIES}
+        expected = by_hand(fuse, values, condition, switch["fusion"], "fusion_pooling" in switch)
+        torch.testing.assert_close(logits[row], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_equations_tell_parts_apart() -> None:
+def test_the_example_of_the_paper() -> None:
+    """Text is missing: the recovered text asks speech and video, and nothing else (eq. 10 and 11)."""
+    fuse, x = made(), sequences()
+    assert isinstance(fuse, Fusion)
+    values = {name: x[name].transpose(1, 2) for name in MODALITIES}
+    available = torch.tensor(availability("sv")).expand(len(AVAILABLE), -1)
+    speech, video = (fuse._asked(number, [*values.values()], available) for number in range(2))
+    torch.testing.assert_close(speech, fuse.blocks[0](values["text"], values["speech"]))
+    torch.testing.assert_close(video, fuse.blocks[1](values["text"], values["video"]))
+
+
+@pytest.mark.parametrize("switch", [SWITCHES[0], SWITCHES[3]])
+def test_equations_tell_parts_apart(switch: dict[str, str]) -> None:
     """Otherwise the test above could not see who asks."""
-    fuse, x = fusion(third_block="sv"), sequences()
-    results = [expected(fuse, *(x[name][0] for name in names)) for names in permutations(MODALITIES)]
-    assert all((one - other).abs().max() > 1e-3 for i, one in enumerate(results) for other in results[:i])
+    fuse, x = made(**switch), sequences()
+    assert isinstance(fuse, Fusion)
+    found = []
+    for names in permutations(MODALITIES):
+        values = {name: x[other][0].T[None] for name, other in zip(MODALITIES, names, strict=True)}
+        found.append(by_hand(fuse, values, "v", switch["fusion"]))
+    assert all((one - other).abs().max() > 1e-2 for one, other in combinations(found, 2))
 
 
 def test_third_block_widens_what_follows() -> None:
-    assert fusion().head[0].in_features == 64
-    assert fusion(third_block="sv").head[0].in_features == 96
-    assert fusion(third_block="sv").to_itself.attention.embed_dim == 96
+    widths = [made(**switch).head[0].in_features for switch in SWITCHES]
+    assert widths == [96, 96, 64, 96, 64, 96, 96]
 
 
 def test_means_go_side_by_side_into_the_head() -> None:
-    fuse, x = means(), sequences()
+    fuse, x = made(fusion="means"), sequences()
+    assert isinstance(fuse, MeanFusion)
     joined = torch.cat([x[modality].sum(2) / 8 for modality in MODALITIES], dim=1)
     torch.testing.assert_close(fuse(x, AVAILABLE), fuse.head(joined))
 
 
 def test_parameter_counts() -> None:
-    """Of the parts that the paper size lists: 2 x 50,112 for eq. 10 and 11, 198,528 for eq. 13."""
-    fuse = Fusion(CmArr(), 4)
-    counts = [sum(p.numel() for p in part.parameters()) for part in (fuse.to_video, fuse.to_speech, fuse.to_itself)]
-    assert counts == [50_112, 50_112, 198_528]
+    """50,112 a block of eq. 10 and 11 and 198,528 for eq. 13, as the paper size lists; three pairs make it 3 d wide."""
+
+    def counts(**settings: object) -> list[int]:
+        fuse = fusion(CmArr.model_validate(settings), 4)
+        assert isinstance(fuse, Fusion)
+        return [sum(p.numel() for p in part.parameters()) for part in (*fuse.blocks, fuse.to_itself)]
+
+    assert counts(fusion="text_asks") == [50_112, 50_112, 198_528]
+    assert counts() == counts(fusion="each_asks") == [50_112, 50_112, 50_112, 12 * 192**2 + 15 * 192]

@@ -27,3 +27,11 @@ def test_is_a_centred_convolution_of_the_resampled_frames(kernel: int) -> None:
 
 def test_has_no_bias() -> None:
     assert not projection()(torch.zeros(1, 2, 3), torch.tensor([2])).any()
+
+
+def test_a_single_step_has_a_kernel_of_one() -> None:
+    project = Projection(3, CmArr(width=4, attention_heads=1, time_steps=1))
+    frames, lengths = torch.randn(2, 9, 3), torch.tensor([9, 4])
+    assert project.convolution.weight.shape == (4, 3, 1)
+    expected = torch.stack([frames[0].mean(0), frames[1, :4].mean(0)]) @ project.convolution.weight[:, :, 0].T
+    torch.testing.assert_close(project(frames, lengths)[:, :, 0], expected)

@@ -59,3 +59,13 @@ def test_is_the_formula() -> None:
         y = y + attention(second(first(y).clamp(min=0)))
     torch.testing.assert_close(module(x), narrow(start + group.body[2](y)))
     assert group.body[0].body[3].gate[0].out_channels == 6
+
+
+def test_a_single_step_has_kernels_of_one() -> None:
+    def kernels(time_steps: int | None) -> set[int]:
+        made = reconstruction(8, 2, time_steps=time_steps)
+        return {part.kernel_size[0] for part in made[1].modules() if isinstance(part, nn.Conv1d)}
+
+    assert kernels(1) == {1}
+    assert kernels(2) == kernels(None) == {1, 3}
+    assert reconstruction(8, 2, time_steps=1)(torch.randn(3, 8, 1)).shape == (3, 8, 1)

@@ -104,11 +104,23 @@ def test_without_deviation_there_are_no_parameters_for_it() -> None:
     assert not any("deviation" in name for name in names)
 
 
-def test_starts_as_map_does() -> None:
+@pytest.mark.parametrize(("width", "heads", "deviation"), [(768, 12, 0.02), (192, 8, 0.04), (32, 4, 0.098)])
+def test_starts_as_map_does_at_its_width(width: int, heads: int, deviation: float) -> None:
     torch.manual_seed(0)
-    umc = component(256, 8)
-    assert umc.qkv.weight.std().item() == pytest.approx(0.02, rel=0.02)
+    umc = component(width, heads)
+    assert umc.qkv.weight.std().item() == pytest.approx(deviation, rel=0.04)
     assert not umc.mean_head.bias.any()
+
+
+def test_signals_start_equally_large_at_any_width() -> None:
+    """What the attended frames add to unit inputs; with MAP's deviation at any width, 3 % of it would be left at 32."""
+    added = []
+    for width, heads in ((768, 12), (256, 8), (32, 4)):
+        torch.manual_seed(0)
+        umc = component(width, heads, umc_dropout=0.0)
+        x = torch.randn(8, 5, width)
+        added.append((umc(x, torch.ones(8, 5, dtype=torch.bool)) - x).square().mean().sqrt().item())
+    assert max(added) < 1.5 * min(added)
 
 
 def test_frames_without_attention_do_not_see_each_other() -> None:

@@ -47,22 +47,21 @@ def test_open_points_have_their_documented_defaults() -> None:
         "x_source": "mu", "sampling": False, "kernel": 5, "flow": "reversed", "flow_logit_limit": 3.0, "flow_nll": 0.0,
         "flow_prior": "single", "inverse_gradient": True, "target_gradient": False, "rec_reduction": "mean",
         "rcab_widening": 2, "rcab_reduction": 16, "training_patterns": "missing_and_full", "patterns_per": "sample",
-        "udcl_on": "all",
-        "udcl_pairs": "mean", "spcl_features": "Y", "spcl_tau": 0.07, "spcl_positives": "all", "third_block": "none",
-        "query": "text", "fusion_pooling": "mean", "beta": 0.1, "dropout": 0.1, "shared_weights": False,
-        "ablation": "none",
+        "udcl_on": "all", "udcl_pairs": "mean", "spcl_features": "Y", "spcl_tau": 0.07, "spcl_positives": "all",
+        "fusion": "recovered_asks", "residual": "normed", "third_block": "none", "fusion_pooling": "mean",
+        "beta": 0.1, "dropout": 0.1, "shared_weights": False, "ablation": "none",
     }  # fmt: skip
     assert CmArr().model_dump(include=set(expected)) == expected
 
 
-def test_likelihood_is_a_part_only_with_a_weight() -> None:
-    assert "nll" not in CmArr().weights()
-    assert CmArr(flow_nll=0.1).weights()["nll"] == 0.1
+def test_parts_of_the_loss_are_those_with_a_weight() -> None:
+    assert CmArr().weights() == {"cls": 1.0, "udcl": 1.0, "spcl": 0.1, "rec": 10.0}
+    assert CmArr(alpha=0, beta=0, lambda_rec=0, flow_nll=0.1).weights() == {"cls": 1.0, "nll": 0.1}
 
 
 def test_ablations_override_weights() -> None:
-    assert CmArr(ablation="no_udcl", alpha=3.0).weights()["udcl"] == 0
-    assert CmArr(ablation="no_spcl", beta=3.0).weights()["spcl"] == 0
+    assert "udcl" not in CmArr(ablation="no_udcl", alpha=3.0).weights()
+    assert "spcl" not in CmArr(ablation="no_spcl", beta=3.0).weights()
 
 
 @pytest.mark.parametrize(
@@ -82,6 +81,9 @@ def test_ablations_override_weights() -> None:
         {"sampling": True, "x_source": "R"},
         {"sampling": True, "ablation": "point"},
         {"flow_nll": -0.1},
+        {"fusion": "text"},
+        {"third_block": "sv"},
+        {"third_block": "sv", "fusion": "means"},
     ],
 )
 def test_impossible_settings_are_refused(content: dict[str, Any]) -> None:

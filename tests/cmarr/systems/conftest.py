@@ -60,6 +60,7 @@ def shaken() -> Shaken:
         with torch.no_grad():
             for parameter in system.parameters():
                 parameter.add_(0.05 * torch.randn_like(parameter))
+        system.contrast.temperature.clamp()
         return system
 
     return make

@@ -47,8 +47,12 @@ SYSTEMS: dict[str, tuple[str, System]] = {
     "rec_sum": variant(rec_reduction="sum", target_gradient=True),
     "spcl_X": variant(spcl_features="X", spcl_positives="cross_modal"),
     "missing_only": variant(training_patterns="missing_only", patterns_per="batch"),
-    "third_block": variant(third_block="sv", fusion_pooling="last"),
-    "first_available": variant(query="first_available"),
+    "text_asks": variant(fusion="text_asks", residual="scaled"),
+    "third_block": variant(fusion="text_asks", third_block="sv", fusion_pooling="last"),
+    "available_asks": variant(fusion="available_asks", residual="none"),
+    "each_asks": variant(fusion="each_asks", residual="plain"),
+    "means": variant(fusion="means"),
+    "no_weights": variant(alpha=0, beta=0, lambda_rec=0),
     "mmin": ("mmin", Mmin.model_validate(IMAGINING)),
     "mmin_drops": ("mmin", Mmin.model_validate(IMAGINING | dict.fromkeys(SURE, 0.5))),
     "mmin_shared": ("mmin", Mmin.model_validate(IMAGINING | {"shared_cascade": True})),
@@ -69,13 +73,16 @@ SYSTEMS: dict[str, tuple[str, System]] = {
         legacy_positions=True, frozen_projection=True, training_patterns="missing_only", patterns_per="batch"
     ),
     "baseline": ("baseline", Baseline(size="tiny")),
-    "baseline_first_available": ("baseline", Baseline(size="tiny", query="first_available")),
+    "baseline_text_asks": ("baseline", Baseline(size="tiny", fusion="text_asks", residual="scaled")),
+    "baseline_each_asks": ("baseline", Baseline(size="tiny", fusion="each_asks")),
+    "baseline_means": ("baseline", Baseline(size="tiny", fusion="means")),
 }
 TAUGHT = [name for name, (system, _) in SYSTEMS.items() if "mmin" in system or "impute" in name]
 """those with a frozen teacher"""
 IDLE = {
     "no_udcl": ("deviation", "contrast"),
     "no_udcl_bypassed": ("umc", "widen", "contrast"),
+    "no_weights": ("deviation", "contrast"),
     "no_inverse_gradient": ("flow",),
     "dicmor_legacy": ("project",),
 } | dict.fromkeys(TAUGHT, ("teacher",))
@@ -96,6 +103,9 @@ def shaken(kind: str, dims: dict[str, int], classes: int = 4) -> SystemModule:
     with torch.no_grad():
         for parameter in system.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
+    for stage in system.stages():
+        if stage.after_step:
+            stage.after_step()
     return system
 
 

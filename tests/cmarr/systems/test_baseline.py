@@ -33,4 +33,4 @@ def test_loss_is_the_cross_entropy_alone(dims: dict[str, int], make_batch: MakeB
 
 def test_parameter_count() -> None:
     system = BaselineSystem(Baseline(), {"text": 768, "speech": 768, "video": 342}, 4)
-    assert sum(parameter.numel() for parameter in system.parameters()) == 916_740
+    assert sum(parameter.numel() for parameter in system.parameters()) == 1_234_372

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+import cmarr.systems.cm_arr
 from cmarr.batch import Batch
 from cmarr.blocks.instance_contrast import DistributionContrast
 from cmarr.blocks.label_contrast import label_contrast
+from cmarr.blocks.umc import Umc
 from cmarr.settings import PRESETS, CmArr
-from cmarr.systems.cm_arr import Branch, CmArrSystem, build, reconstruction_loss
+from cmarr.systems.cm_arr import Branch, CmArrSystem, build, reconstruction_loss, relative_error
 from cmarr.vocabulary import CONDITIONS, MODALITIES, availability
 
 MakeBatch = Callable[..., Batch]
@@ -134,7 +137,9 @@ def test_loss_parts_are_those_of_equation_14(shaken: Shaken, make_batch: MakeBat
         "rec": reconstruction_loss(x, recovered, system.settings),
     }
     total = parts["cls"] + 1.0 * parts["udcl"] + 0.1 * parts["spcl"] + 10 * parts["rec"]
-    torch.testing.assert_close(system.loss(batch), {"total": total, **parts}, atol=1e-5, rtol=1e-4)
+    found = system.loss(batch)
+    assert found.pop("rec_relative").isfinite()
+    torch.testing.assert_close(found, {"total": total, **parts}, atol=1e-5, rtol=1e-4)
 
 
 def test_instance_gaussian_is_the_mean_over_real_frames(shaken: Shaken, make_batch: MakeBatch) -> None:
@@ -153,20 +158,99 @@ def test_alignment_loss_does_not_depend_on_what_counts_as_missing(shaken: Shaken
     assert torch.equal(system.loss(some)["udcl"], system.loss(none)["udcl"])
 
 
-def test_weight_zero_takes_a_part_out_of_the_total(shaken: Shaken, make_batch: MakeBatch) -> None:
-    parts = shaken(alpha=0, beta=0, lambda_rec=0).loss(make_batch())
-    torch.testing.assert_close(parts["total"], parts["cls"])
+def test_relative_error_is_one_for_the_mean_of_all_utterances(shaken: Shaken) -> None:
+    x, available = projected(), flags(*CONDITIONS)
+    rows = {modality: (~available[:, column]).nonzero()[:, 0] for column, modality in enumerate(MODALITIES)}
+    means = {m: (rows[m], x[m].mean(0).expand(len(rows[m]), -1, -1)) for m in MODALITIES}
+    true = {m: (rows[m], x[m][rows[m]]) for m in MODALITIES}
+    everyone = {m: (torch.arange(7), x[m].mean(0).expand(7, -1, -1)) for m in MODALITIES}
+    assert relative_error(x, everyone).item() == pytest.approx(1, rel=1e-5)
+    assert relative_error(x, true).item() == 0
+    assert relative_error(x, {}).item() == 0
+    twice = {m: 2 * value for m, value in x.items()}
+    doubled = {m: (index, 2 * value) for m, (index, value) in means.items()}
+    torch.testing.assert_close(relative_error(twice, doubled), relative_error(x, means))
+
+
+OFF = {
+    "alpha": ("alignment_loss", "gaussian"),
+    "beta": ("label_contrast",),
+    "lambda_rec": ("reconstruction_loss", "relative_error"),
+}
+
+
+@pytest.mark.parametrize("weight", OFF)
+def test_a_part_without_a_weight_is_not_computed(
+    shaken: Shaken, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch, weight: str
+) -> None:
+    system = shaken(**{weight: 0})
+
+    def forbidden(*_: object) -> None:
+        raise AssertionError("its weight is 0")
+
+    for owner in (cmarr.systems.cm_arr, CmArrSystem, Umc):
+        for name in OFF[weight]:
+            if hasattr(owner, name):
+                monkeypatch.setattr(owner, name, forbidden)
+    parts = system.loss(make_batch())
+    weights = {"cls": 1.0, "udcl": 1.0, "spcl": 0.1, "rec": 10.0}
+    total = sum(weights[name] * part for name, part in parts.items() if name in weights)
+    torch.testing.assert_close(parts["total"], total)
+    assert len(parts) == (4 if weight == "lambda_rec" else 5)
+
+
+def loudness(system: CmArrSystem, batch: Batch) -> list[float]:
+    """By modality, how far the fused utterances move when it comes from another utterance: 1 is as far as a stranger's.
+
+    The fused utterance is what the classifier gets.
+    """
+    seen: list[Tensor] = []
+    system.fuse.head.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    with torch.no_grad():
+        system(batch)
+        for m in MODALITIES:
+            features = batch.features | {m: batch.features[m].roll(1, 0)}
+            system(replace(batch, features=features, lengths=batch.lengths | {m: batch.lengths[m].roll(1)}))
+    strangers = 2 * seen[0].var(0).sum()
+    return [((other - seen[0]).square().sum(1).mean() / strangers).item() for other in seen[1:]]
+
+
+@pytest.mark.parametrize("size", PRESETS)
+def test_no_modality_is_louder_than_another_at_the_start(size: str) -> None:
+    """Each moves the fused utterance by about a third, where in the form of MulT the text moves it alone."""
+    dims = {"text": 768, "speech": 768, "video": 342}
+    generator = torch.Generator().manual_seed(0)
+    features, lengths = {}, {}
+    for m, time in {"text": 6, "speech": 12, "video": 8}.items():
+        lengths[m] = torch.randint(time // 2, time + 1, (24,), generator=generator)
+        own = torch.randn(24, 1, dims[m], generator=generator)
+        features[m] = (own + torch.randn(24, time, dims[m], generator=generator)) / 2**0.5
+    batch = Batch(features, lengths, torch.ones(24, 3, dtype=torch.bool), None)
+
+    def made(**settings: object) -> CmArrSystem:
+        torch.manual_seed(0)
+        small = {"size": size, "rcab_blocks": 1, "flow_steps": 1}
+        return CmArrSystem(CmArr.model_validate(small | settings), dims, 4).eval()
+
+    shares = loudness(made(), batch)
+    assert min(shares) > 0.25
+    assert max(shares) < 0.45
+    text, *others = loudness(made(fusion="text_asks", residual="scaled"), batch)
+    assert text > 0.75
+    assert max(others) < 0.2
 
 
 @pytest.mark.parametrize(
     ("settings", "paper", "lite"),
     [
-        ({}, 46_950_181, 7_600_549),
+        ({}, 47_267_813, 7_918_181),
+        ({"fusion": "text_asks"}, 46_950_181, 7_600_549),
+        ({"fusion": "text_asks", "third_block": "sv"}, 47_267_813, 7_918_181),
         ({"ablation": "no_attention"}, 46_672_229, 7_322_597),
-        ({"ablation": "no_umc_attention"}, 43_411_237, 7_207_333),
-        ({"ablation": "point"}, 31_891_237, 5_923_237),
-        ({"flow": "glow"}, 47_355_685, 8_006_053),
-        ({"shared_weights": True}, 21_476_645, 4_166_565),
+        ({"ablation": "no_umc_attention"}, 43_728_869, 7_524_965),
+        ({"ablation": "point"}, 32_208_869, 6_240_869),
+        ({"flow": "glow"}, 47_673_317, 8_323_685),
+        ({"shared_weights": True}, 21_794_277, 4_484_197),
     ],
 )
 def test_parameter_count(settings: dict[str, object], paper: int, lite: int) -> None:
