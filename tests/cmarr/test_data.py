@@ -80,6 +80,16 @@ def test_standardized_training_frames_have_zero_mean_and_unit_deviation(toy) -> 
         torch.testing.assert_close(deviation, torch.ones_like(deviation))
 
 
+def test_padding_stays_zeros_when_features_are_standardized(toy) -> None:
+    data = loaded(toy)
+    rows = torch.arange(len(data.ids))
+    data.standardize(data.statistics(rows.tolist()))
+    batch = data.batch(rows, "svt")
+    for modality, values in batch.features.items():
+        for frames, length in zip(values, batch.lengths[modality].tolist(), strict=True):
+            assert not frames[length:].any()
+
+
 def test_a_constant_dimension_is_not_divided_by_zero() -> None:
     data = Dataset(
         ["a"], torch.zeros(1), {"text": Packed(torch.ones(4, 2), torch.tensor([0, 4]), torch.tensor([False]))}, ["x"]

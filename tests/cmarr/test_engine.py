@@ -144,6 +144,13 @@ def test_a_stage_starts_from_the_chosen_epoch_of_the_one_before_and_trains_its_o
     assert len({key for key in outcome.history[3] if "uar" in key}) == 8
 
 
+def test_targets_are_those_of_their_utterance_wherever_the_training_rows_lie(tmp_path: Path) -> None:
+    system = Staged(good_epochs=())
+    fit(system, replace(task(tmp_path), train=torch.tensor([11, 4, 6, 9])))
+    offsets = torch.cat(system.targets)
+    torch.testing.assert_close(offsets, torch.full_like(offsets, system.weight.item() / 2))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_not_waited_for_within_an_epoch() -> None:
     from extractors.console import counter

@@ -100,8 +100,10 @@ def test_holm_corrects_for_all_systems_and_conditions_of_a_corpus_and_metric(res
     assert ((rows["p_holm"] < 0.05) == (rows["significant"] == "yes")).all()
 
 
-def written(folder: Path, fold: str, system: str, right: np.ndarray, labels: list[str], seed: int = 1) -> str:
-    """A run that recognises the utterances that are `right`, under every condition."""
+def written(
+    folder: Path, fold: str, system: str, right: np.ndarray, labels: list[str], seed: int = 1, first: str = "u"
+) -> str:
+    """A run that recognises the utterances that are `right`, under every condition; `first` begins their names."""
     name = f"toy/{system}/fold{fold}/seed{seed}"
     record = {
         "corpus": "toy", "system": system, "fold": fold, "seed": seed, "protocol": "clean", "choice": "validation",
@@ -109,7 +111,12 @@ def written(folder: Path, fold: str, system: str, right: np.ndarray, labels: lis
     }  # fmt: skip
     write_json(folder / f"models/{name}/record.json", record)
     rows = [
-        {"utterance": f"u{len(labels)}-{place}", "label": label, "p_a": str(int((label == "a") == hit)), "p_b": "0.5"}
+        {
+            "utterance": f"{first}{len(labels)}-{place}",
+            "label": label,
+            "p_a": str(int((label == "a") == hit)),
+            "p_b": "0.5",
+        }
         for place, (label, hit) in enumerate(zip(labels, right, strict=True))
     ]
     for condition in CONDITIONS:
@@ -186,6 +193,22 @@ def test_a_fold_that_is_there_twice_is_drawn_alike(tmp_path: Path) -> None:
     assert {key: twice[key] for key in ("low", "high", "p")} == {
         key: found_of(tmp_path)["x", "war"][key] for key in ("low", "high", "p")
     }
+
+
+def test_folds_of_other_utterances_are_drawn_apart(tmp_path: Path) -> None:
+    """With the same hits in both, the mean varies less than either fold, by the root of two."""
+    right, labels = np.random.default_rng(3).random((2, 60)) < 0.6, [*"ab" * 30]
+    runs = [
+        written(tmp_path, fold, system, own, labels, first=f"{fold}-")
+        for fold in "12"
+        for system, own in zip((FULL, "x"), right, strict=True)
+    ]
+    widths = []
+    for own in (runs[:2], runs):
+        assert significance(tmp_path, tmp_path, own) == 0
+        row = found_of(tmp_path)["x", "war"]
+        widths.append(float(row["high"]) - float(row["low"]))
+    assert widths[1] / widths[0] == pytest.approx(math.sqrt(0.5), rel=0.1)
 
 
 def test_seeds_are_averaged_before_resampling(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -190,6 +191,18 @@ def test_input_statistics_are_those_of_the_training_frames(toy, model: Path) -> 
         np.testing.assert_allclose(file.get_tensor("input.text.deviation"), frames.std(axis=0), rtol=1e-5)
         more = [*frames, *(row for name in fold["validation"] for row in store[name].values)]
     assert abs(np.mean(more, axis=0) - frames.mean(axis=0)).max() > 1e-3
+
+
+def test_speech_is_averaged_where_a_system_asks_for_it(toy, tmp_path: Path) -> None:
+    weights = []
+    for pool in (1, 5):
+        arguments = toy.train_arguments(tmp_path / str(pool), "mmin")
+        once = {"epochs": 1}
+        settings = {"speech_pool": pool, "embedding": 4, "cascade_layers": [4], "teacher": once, "training": once}
+        arguments[arguments.index("--settings") + 1] = json.dumps(settings)
+        assert run("cmarr", VERBS, arguments) == 0
+        weights.append((tmp_path / str(pool) / "model.safetensors").read_bytes())
+    assert weights[0] != weights[1]
 
 
 def test_a_damaged_model_is_a_user_error(toy, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,6 +123,12 @@ def test_a_state_of_other_settings_or_a_damaged_one_is_no_use(tmp_path: Path) ->
     assert fit_steps(tmp_path) == 4
 
 
+def test_a_state_takes_the_place_of_all_others(tmp_path: Path) -> None:
+    for fingerprint in ("one", "other"):
+        TrainingState(tmp_path, fingerprint).save({"x": torch.zeros(1)}, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["other.safetensors"]
+
+
 def fit_steps(folder: Path) -> int:
     found = TrainingState(folder, "f").load(torch.device("cpu"))
     assert found is not None

@@ -31,6 +31,11 @@ def test_loss_is_the_cross_entropy_alone(dims: dict[str, int], make_batch: MakeB
     torch.testing.assert_close(parts["total"], torch.nn.functional.cross_entropy(system(batch), batch.labels))
 
 
+def test_trains_on_complete_utterances_alone(dims: dict[str, int]) -> None:
+    (stage,) = BaselineSystem(Baseline(size="tiny"), dims, 4).stages()
+    assert stage.patterns == ("svt",)
+
+
 def test_parameter_count() -> None:
     system = BaselineSystem(Baseline(), {"text": 768, "speech": 768, "video": 342}, 4)
     assert sum(parameter.numel() for parameter in system.parameters()) == 1_234_372

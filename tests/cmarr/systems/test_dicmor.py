@@ -201,6 +201,7 @@ def test_stages(dims: dict[str, int], make_batch: MakeBatch) -> None:
     complete, main = made(dims).stages()
     assert (complete.name, complete.training.epochs, complete.patterns) == ("complete", 20, ("svt",))
     assert (main.name, main.training.epochs, main.patterns) == ("main", 100, CONDITIONS)
+    assert (complete.judged, main.judged) == (("svt",), CONDITIONS)
     frozen = made(dims, frozen_projection=True)
     learning = {id(parameter) for part in frozen.stages()[1].trained for parameter in part.parameters()}
     kept = {name.split(".")[0] for name, parameter in frozen.named_parameters() if id(parameter) not in learning}

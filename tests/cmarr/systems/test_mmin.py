@@ -142,6 +142,21 @@ def test_target_of_an_available_modality_is_the_teachers_silence(dims: dict[str,
     torch.testing.assert_close(real, system.teacher.embeddings(slow.complete(batch)))
 
 
+def test_imagined_may_be_missing_modalities_alone(dims: dict[str, int], make_batch: MakeBatch) -> None:
+    system = made(dims, regressed="missing")
+    batch = lessons(system, make_batch())
+    imagined = system.imagine(system.encoders(batch, batch.available))[0].chunk(3, dim=1)
+    assert batch.targets is not None
+    wanted = batch.targets[:, 0].chunk(3, dim=1)
+    errors = [
+        imagined[column][row] - wanted[column][row]
+        for row, flags in enumerate(batch.available.tolist())
+        for column, seen in enumerate(flags)
+        if not seen
+    ]
+    torch.testing.assert_close(system.loss(batch)["imagination"], torch.cat(errors).square().mean())
+
+
 def test_gradients_reach_the_second_stage_only(dims: dict[str, int], make_batch: MakeBatch) -> None:
     system, batch = made(dims), make_batch(size=14)
     slow.start(system, 1)
