@@ -16,6 +16,7 @@ from cmarr.batch import Batch
 from cmarr.settings import Baseline, CmArr, System
 from cmarr.systems import build
 from cmarr.vocabulary import CONDITIONS, MODALITIES, availability, present
+from tests.closeness import changed
 from tests.cmarr.systems.kinds import (
     IDLE,
     LEARNERS,
@@ -78,12 +79,14 @@ def test_is_judged_by_its_logits(kind: str, dims: dict[str, int], make_batch: Ma
 
 
 def test_available_input_counts(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
+    """The other values are far off, since weights that start small hardly show what is near."""
     system = shaken(kind, dims)
     for condition in CONDITIONS:
         batch = make_batch(conditions=(condition,))
         for modality in present(condition):
-            changed = batch.features | {modality: batch.features[modality] * 1.5}
-            assert (system(replace(batch, features=changed)) != system(batch)).any(1).all(), (condition, modality)
+            other = batch.features | {modality: 50 - 50 * batch.features[modality]}
+            after = system(replace(batch, features=other))
+            assert all(map(changed, system(batch), after)), (condition, modality)
 
 
 def test_padding_does_not_count_unless_it_is_asked_to(kind: str, dims: dict[str, int], make_batch: MakeBatch) -> None:
@@ -91,7 +94,7 @@ def test_padding_does_not_count_unless_it_is_asked_to(kind: str, dims: dict[str,
     batch = make_batch()
     wider = replace(batch, features={m: nn.functional.pad(x, (0, 0, 0, 9)) for m, x in batch.features.items()})
     if kind in PADDED:
-        assert not torch.isclose(system(wider), system(batch)).all()
+        assert changed(system(wider), system(batch))
         return
     torch.testing.assert_close(system(wider), system(batch), atol=1e-5, rtol=1e-5)
     losses = [system.loss(with_targets(system, each))["total"] for each in (wider, batch)]
