@@ -6,10 +6,10 @@ READY := .venv/ready
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help environment demo unlock test lint lock schema clean
+.PHONY: help environment demo unlock test test-kernels lint lock schema clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 environment: $(READY) ## create .venv with the locked packages
 
@@ -30,6 +30,10 @@ unlock: $(READY) ## lift the lock that a killed demo left; not while another run
 
 test: $(READY) ## run all tests
 	python -m pytest
+
+test-kernels: SEED ?= $(shell date +%s)
+test-kernels: $(READY) ## run the unit tests with PyTorch's plainest kernels and in random order (SEED=1 for one order)
+	ATEN_CPU_CAPABILITY=default python -m pytest tests/cmarr tests/extractors --random-order-seed=$(SEED)
 
 lint: $(READY) ## check style, types and the configuration schema
 	ruff check .

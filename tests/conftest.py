@@ -1,5 +1,12 @@
 """One thread for all tests: figures do not depend on the machine, and small tensors are faster that way."""
 
 import os
+import sys
 
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_runtest_setup() -> None:
+    """A test draws the same numbers in any order."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)

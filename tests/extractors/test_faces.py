@@ -129,7 +129,7 @@ def test_a_box_of_48_pixels_is_sampled_like_a_picture_of_ferplus() -> None:
     frame = np.zeros((100, 90, 3), np.uint8)
     frame[10:58, 20:68] = pixels[..., None]
     expected = plain(torch.from_numpy(pixels)[None], 64, DensefaceRecipe(mean=0, std=1))[0, 0]
-    torch.testing.assert_close(cut(frame, np.array([20.0, 10, 68, 58]), 0), expected, rtol=0, atol=1e-3)
+    torch.testing.assert_close(cut(frame, np.array([20.0, 10, 68, 58]), 0), expected, rtol=0, atol=1e-2)
 
 
 def test_a_large_face_is_the_mean_of_its_pixels() -> None:
