@@ -84,7 +84,7 @@ def configuration(out: Path, layouts: list[str], seeds: list[int]) -> Path:
             "cra": family | {"training": cascade | {"epochs": 60}},
             **dict.fromkeys(("mmin", "if_mmin", "cif_mmin"), family),
             "dicmor": sized | {"complete": training},
-            **dict.fromkeys(("cm_arr", "baseline"), sized),
+            **dict.fromkeys(("cm_arr", "baseline"), sized | {"time_steps": 8}),
         },
     }
     path = out / "composite.yaml"
