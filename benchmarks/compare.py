@@ -118,7 +118,7 @@ class ClassMeans(torch.nn.Module):
     def __init__(self, classes: int, width: int, steps: int) -> None:
         super().__init__()
         self.guess = torch.nn.Linear(width, classes)
-        self.means = torch.nn.Parameter(torch.zeros(classes, width, steps))
+        self.means = torch.nn.Parameter(0.3 * torch.randn(classes, width, steps))
 
     def forward(self, latent: torch.Tensor) -> torch.Tensor:
         shares = self.guess(latent.mean(2)).softmax(1)
@@ -128,7 +128,10 @@ class ClassMeans(torch.nn.Module):
 def replace_recovery(system: SystemModule, kind: str, classes: int) -> None:
     assert isinstance(system, CmArrSystem)
     for branch in system.branches.values():
-        branch.recover = torch.zeros_like if kind == "zeros" else ClassMeans(classes, *system.empty)
+        if kind == "class_means":
+            branch.class_means = ClassMeans(classes, *system.empty)
+        # A module that is set as an attribute does not come before a method.
+        object.__setattr__(branch, "recover", torch.zeros_like if kind == "zeros" else branch.class_means.forward)
 
 
 def run(data: str, name: str, chosen: dict[str, Any], fold: str, seed: int) -> list[dict[str, Any]]:

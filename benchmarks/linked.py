@@ -70,9 +70,9 @@ def linked(
     centres = rng.normal(size=(len(CLASSES), AFFECT))
     centres -= centres.mean(0)
     centres *= separation / np.linalg.norm(centres, axis=1, keepdims=True)
-    voices = rng.normal(size=(30, SPEAKER))
 
     def instance() -> NDArray[np.float64]:
+        voices = rng.normal(size=(30, SPEAKER))
         affect = centres[labels] + 0.5 * rng.normal(size=(count, AFFECT))
         return np.concatenate([affect, 1.5 * rng.normal(size=(count, TOPIC)), 1.5 * voices[speakers]], axis=1)
 

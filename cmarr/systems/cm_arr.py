@@ -67,6 +67,8 @@ class Branch(nn.Module):
         if self.settings.sampling and self.training:
             source = source + frames[1] * torch.randn_like(source)
         x = self.project(source, lengths)
+        if not self.contrasted:
+            return x, ()
         if self.settings.instance == "first":
             return x, tuple(part[:, 0] for part in frames)
         return x, tuple(mean_over_time(part.float(), lengths) for part in frames)
@@ -128,7 +130,7 @@ class CmArrSystem(SystemModule):
         """Parts: `cls`, `udcl`, `spcl`, `rec` (eq. 14) and `nll`, those that have a weight.
 
         L_udcl and the likelihood also see the modalities that count as missing. `rec_relative`, which is no part of the
-        total, is L_rec over the variance of its targets: 1 is what the mean of all utterances would reach.
+        total, is L_rec over the variance of its targets: 1 is what the mean of the batch would reach.
         """
         settings, labels = self.settings, labels_of(batch)
         aligned = {m: self.branch(m).align(batch.features[m], batch.lengths[m]) for m in MODALITIES}
@@ -233,7 +235,9 @@ def relative_error(x: dict[str, Tensor], recovered: Recovered) -> Tensor:
         target = x[modality].float()
         errors.append((values.float() - target[rows]).square().mean((1, 2)))
         variances.append(target.var(0, correction=0).mean().expand(len(rows)))
-    return torch.cat(errors).sum() / torch.cat(variances).sum() if errors else x[MODALITIES[0]].new_zeros(())
+    if not errors:
+        return x[MODALITIES[0]].new_zeros(())
+    return torch.cat(errors).sum() / torch.cat(variances).sum().clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def build(settings: System, dims: dict[str, int], classes: int) -> SystemModule:

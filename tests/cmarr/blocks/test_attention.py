@@ -40,7 +40,7 @@ def slow(block: AttentionBlock, query: Tensor, source: Tensor, heads: int) -> Te
     attended = block.attention.out_proj(torch.cat(mixed, 1))
     if residual == "normed":
         centred = attended - attended.mean(1, keepdim=True)
-        attended = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+        attended = centred / (centred.square().mean(1, keepdim=True) + 1e-2).sqrt()
     x = x + attended
     first, _, _, second = block.feed_forward
     out: Tensor = block.last_norm(x + second(torch.relu(first(block.feed_forward_norm(x)))))
@@ -72,13 +72,29 @@ def test_normed_residual_and_attended_frames_have_one_size(width: int) -> None:
     def shares(residual: Residual, size: float) -> tuple[float, float]:
         block = AttentionBlock(width, 4, 50, 0.0, residual)
         query, source = size * torch.randn(8, 50, width), size * torch.randn(8, 50, width)
-        beside, attended = block._beside(query), block._attended(query, source)
+        normed = block.norm(query)
+        beside, attended = block._beside(query, normed), block._attended(query, normed, source)
         return beside.square().mean().sqrt().item(), attended.square().mean().sqrt().item()
 
     for size in (0.05, 1.0):
-        assert shares("normed", size) == pytest.approx((1, 1), abs=0.05)
+        beside, attended = shares("normed", size)
+        assert beside == pytest.approx(1, abs=0.05)
+        assert 0.7 < attended < 1.05
     beside, attended = shares("scaled", 1.0)
     assert beside > 5 * attended
+
+
+def test_a_source_of_zeros_leaves_the_gradient_in_its_range() -> None:
+    """What stands for a missing modality in the baseline must not outweigh all others once gradients are clipped."""
+
+    def norm(source: Tensor) -> float:
+        torch.manual_seed(0)
+        block = AttentionBlock(32, 4, 8, 0.0)
+        (block(query, source) * torch.linspace(-1, 1, 32)).sum().backward()
+        return torch.stack([p.grad.norm() for p in block.parameters() if p.grad is not None]).norm().item()
+
+    query = torch.randn(16, 8, 32)
+    assert norm(torch.zeros(16, 8, 32)) < 15 * norm(torch.randn(16, 8, 32))
 
 
 def test_every_step_sees_the_whole_source() -> None:
