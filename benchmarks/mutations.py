@@ -112,7 +112,7 @@ def noticed(copy: Path, mutation: Mutation) -> str:
 
 def copied(folder: str) -> Path:
     """A copy of the code and its tests."""
-    for name in ("cmarr", "extractors", "tests"):
+    for name in ("cmarr", "extractors", "benchmarks", "tests"):
         shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     return Path(folder)

@@ -39,7 +39,12 @@ class Training(Settings):
     )
     warm_up: float = Field(0.1, ge=0, lt=1, description="share of all steps with a rising rate; then linear decay to 0")
     decay_share: float = Field(0.5, ge=0, le=1, description="share of the epochs in which `late_decay` falls")
-    weight_decay: float = Field(0.01, ge=0, description="decoupled, of AdamW; `adam` adds it to the gradient instead")
+    weight_decay: float = Field(
+        0.01,
+        ge=0,
+        description="decoupled, of AdamW: of matrices and kernels, not of norms, biases and scales; `adam` adds that of "
+        "all weights to the gradient",
+    )
     clip_norm: float | None = Field(1.0, gt=0, description="largest gradient norm of each part that is trained")
     clip_value: float | None = Field(None, gt=0, description="largest absolute value in a gradient")
     precision: Literal["fp32", "tf32", "bf16"] = Field(

@@ -51,12 +51,12 @@ class Sized(System):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="in the attention blocks")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="before the classifier's last layer")
-    kernel: int = Field(5, ge=1, description="steps that the convolution to X_n spans; odd")
+    kernel: int = Field(5, ge=1, description="steps that the convolution to X_n spans; odd; 1 with `time_steps: 1`")
     fusion: FusionKind = Field(
         "recovered_asks",
         description="who asks in cross-modal attention: the recovered modality, and each where both or none of a pair "
         "are recovered; each; text; or, sample by sample, the available modalities in text's part first. `means` over "
-        "time side by side do without attention",
+        "time side by side do without attention, `residual` and `fusion_pooling`",
     )
     residual: Residual = Field(
         "normed",

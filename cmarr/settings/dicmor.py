@@ -60,7 +60,9 @@ class Dicmor(System):
     flow_hidden: int | None = Field(None, ge=1, description="hidden width inside a coupling step")
     rcab_blocks: int | None = Field(None, ge=1, description="residual channel attention blocks of each reconstruction")
     time_steps: int | None = Field(None, ge=1, description="steps that every sequence is resampled to")
-    kernel: int = Field(5, ge=1, description="steps that the projection's convolution spans; odd")
+    kernel: int = Field(
+        5, ge=1, description="steps that the projection's convolution spans; odd; 1 with `time_steps: 1`"
+    )
     text_attention_dropout: float = Field(0.2, ge=0, lt=1, description="of attention weights on text and in the memory")
     speech_attention_dropout: float = Field(0.0, ge=0, lt=1, description="of attention weights on speech")
     video_attention_dropout: float = Field(0.0, ge=0, lt=1, description="of attention weights on video")

@@ -41,7 +41,7 @@ def test_a_line_has_to_be_there_as_often_as_is_meant() -> None:
 def test_what_is_gone_unnoticed_or_fails_anyway_is_reported_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("cmarr", "extractors", "tests"):
+    for name in ("cmarr", "extractors", "benchmarks", "tests"):
         (tmp_path / name).mkdir()
     (tmp_path / "pyproject.toml").touch()
     passes = {"gone": [1], "seen": [1], "alive": [1, 2], "stops": [1], "anyway": []}

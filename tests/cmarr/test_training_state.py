@@ -27,6 +27,9 @@ SHORT = {"training": {"epochs": 4, "batch_size": 4, "learning_rate": 0.01}}
 SMALL = {"embedding": 8, "cascade_layers": (8, 4), "cascade_blocks": 2, "teacher": {"epochs": 3, "batch_size": 4}}
 KINDS: dict[str, dict[str, Any]] = {
     "cm_arr": {"size": "tiny", "training": SHORT["training"] | {"epochs": 9}},
+    "cm_arr-text_asks": {"size": "tiny", "fusion": "text_asks", "residual": "scaled", "tau_start": 0.01} | SHORT,
+    "cm_arr-each_asks": {"size": "tiny", "fusion": "each_asks", "residual": "none", "time_steps": 1} | SHORT,
+    "cm_arr-means": {"size": "tiny", "fusion": "means", "alpha": 0, "beta": 0, "lambda_rec": 0} | SHORT,
     "baseline": {"size": "tiny", "training": SHORT["training"] | {"epochs": 9}},
     "mmin": SMALL | SHORT,
     "if_mmin": SMALL | SHORT,

@@ -13,6 +13,7 @@ from cmarr.batch import Batch
 from cmarr.blocks.instance_contrast import DistributionContrast
 from cmarr.blocks.label_contrast import label_contrast
 from cmarr.blocks.umc import Umc
+from cmarr.optimisation import optimizer_of, train_step
 from cmarr.settings import PRESETS, CmArr
 from cmarr.systems.cm_arr import Branch, CmArrSystem, build, reconstruction_loss, relative_error
 from cmarr.vocabulary import CONDITIONS, MODALITIES, availability
@@ -200,6 +201,15 @@ def test_a_part_without_a_weight_is_not_computed(
     assert len(parts) == (4 if weight == "lambda_rec" else 5)
 
 
+def test_temperature_is_clamped_after_each_step(shaken: Shaken, make_batch: MakeBatch) -> None:
+    system = shaken()
+    (stage,) = system.stages()
+    with torch.no_grad():
+        system.contrast.temperature.tau.fill_(5.0)
+    train_step(stage, make_batch(), optimizer_of(stage), 1e-4)
+    assert system.contrast.temperature.tau.item() == 1
+
+
 def loudness(system: CmArrSystem, batch: Batch) -> list[float]:
     """By modality, how far the fused utterances move when it comes from another utterance: 1 is as far as a stranger's.
 
@@ -233,9 +243,10 @@ def test_no_modality_is_louder_than_another_at_the_start(size: str) -> None:
         small = {"size": size, "rcab_blocks": 1, "flow_steps": 1}
         return CmArrSystem(CmArr.model_validate(small | settings), dims, 4).eval()
 
-    shares = loudness(made(), batch)
-    assert min(shares) > 0.25
-    assert max(shares) < 0.45
+    for form in ({}, {"fusion": "each_asks"}, {"time_steps": 1}):
+        shares = loudness(made(**form), batch)
+        assert min(shares) > 0.25
+        assert max(shares) < 0.45
     text, *others = loudness(made(fusion="text_asks", residual="scaled"), batch)
     assert text > 0.75
     assert max(others) < 0.2
@@ -247,6 +258,9 @@ def test_no_modality_is_louder_than_another_at_the_start(size: str) -> None:
         ({}, 47_267_813, 7_918_181),
         ({"fusion": "text_asks"}, 46_950_181, 7_600_549),
         ({"fusion": "text_asks", "third_block": "sv"}, 47_267_813, 7_918_181),
+        ({"fusion": "available_asks"}, 46_950_181, 7_600_549),
+        ({"fusion": "each_asks"}, 47_267_813, 7_918_181),
+        ({"fusion": "means"}, 46_672_229, 7_322_597),
         ({"ablation": "no_attention"}, 46_672_229, 7_322_597),
         ({"ablation": "no_umc_attention"}, 43_728_869, 7_524_965),
         ({"ablation": "point"}, 32_208_869, 6_240_869),
