@@ -42,8 +42,8 @@ class Training(Settings):
     weight_decay: float = Field(
         0.01,
         ge=0,
-        description="decoupled, of AdamW: of matrices and kernels, not of norms, biases and scales; `adam` adds that of "
-        "all weights to the gradient",
+        description="decoupled, of AdamW, for matrices and kernels alone, not norms, biases and scales; `adam` adds it "
+        "to the gradient of all weights",
     )
     clip_norm: float | None = Field(1.0, gt=0, description="largest gradient norm of each part that is trained")
     clip_value: float | None = Field(None, gt=0, description="largest absolute value in a gradient")
