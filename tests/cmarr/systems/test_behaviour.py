@@ -55,8 +55,8 @@ ALLOWED = {
     ("cra", "complete"): 12, ("mmin", "complete"): 8, ("if_mmin", "complete"): 8, ("cif_mmin", "complete"): 8,
     ("dicmor", "recovery"): 8,
 }  # fmt: skip
-"""Points of rivals in place of 2, for what is part of their published form: CRA and the MMIN family are never trained on
-complete utterances (measured: up to 5.5 and 3.5); what recovers a modality in DiCMoR+ gets no gradient through the
+"""Points of rivals in place of 2, for what is part of their published form: CRA and the MMIN family are never trained
+on complete utterances (measured: up to 5.5 and 3.5); what recovers a modality in DiCMoR+ gets no gradient through the
 inverse flow, half of whose channels never change (3.7)."""
 FUSION_ALONE = SIZED | {"x_source": "R", "alpha": 0, "beta": 0, "lambda_rec": 0}
 
