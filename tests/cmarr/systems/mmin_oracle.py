@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -112,3 +112,16 @@ def initial_scale_is_kaimings(system: SystemModule) -> bool:
             if part.bias.any() or abs(error) > 5 / math.sqrt(2 * n):
                 return False
     return True
+
+
+def error_of_missing(imagined: Sequence[Tensor], batch: Batch) -> Tensor:
+    """Mean squared error of `imagined`, (batch, embedding) per modality, over the modalities that count as missing."""
+    assert batch.targets is not None
+    wanted = batch.targets[:, 0].chunk(3, dim=1)
+    errors = [
+        imagined[column][row] - wanted[column][row]
+        for row, flags in enumerate(batch.available.tolist())
+        for column, seen in enumerate(flags)
+        if not seen
+    ]
+    return torch.cat(errors).square().mean()
