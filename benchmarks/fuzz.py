@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["extractors"]):
     from extractors.corpora.iemocap_lines import parse_transcript
     from extractors.corpora.judge import look
     from extractors.corpora.lines import split
-    from extractors.corpora.media import Sound, sound
+    from extractors.corpora.sounds import Sound, sound
     from extractors.ferplus import read_votes
     from extractors.files import UserError
     from extractors.settings import Iemocap, MspImprov, Table

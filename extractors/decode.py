@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.console import LOG
+from extractors.container import begin, open_media
 from extractors.shard import UnreadableError
 
 
@@ -40,7 +41,7 @@ def frames(path: Path, wanted: Iterable[int], per_second: float) -> Iterator[tup
     pending = iter(wanted)
     tick = next(pending, None)
     try:
-        container = av.open(str(path), metadata_errors="ignore")  # titles and such need not be UTF-8
+        container = open_media(path)
     except (av.FFmpegError, OSError) as error:
         raise UnreadableError(f"{path.name} cannot be opened as a video ({error.strerror})") from error
     with container:
@@ -71,7 +72,7 @@ def _decoded(container: Any, rate: float) -> Iterator[tuple[int, Any]]:
     """Pairs of a frame's index (from its time stamp, so that one that fails to decode shifts nothing) and the frame."""
     stream = container.streams.video[0]
     stream.codec_context.thread_count = 1
-    begin = (container.start_time or 0) / av.time_base  # mpg and others do not begin at 0
+    zero = begin(container)
     index = -1
     for packet in _packets(container, stream):
         try:
@@ -80,7 +81,7 @@ def _decoded(container: Any, rate: float) -> Iterator[tuple[int, Any]]:
             LOG.warning("%s: damaged after frame %d (%s)", container.name, index, error.strerror)
             continue
         for frame in decoded:
-            seconds = None if frame.pts is None else float(frame.pts * stream.time_base) - begin
+            seconds = None if frame.pts is None else float(frame.pts * stream.time_base) - zero
             index = index + 1 if seconds is None else math.floor(seconds * rate + 0.5)
             yield index, frame
 

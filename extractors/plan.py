@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from extractors import device, experiment, hub
 from extractors.console import LOG
+from extractors.container import open_media
 from extractors.corpora import Utterance
 from extractors.files import UserError, inside, write_json
 from extractors.manifest import read_manifest
@@ -177,7 +178,7 @@ def _film(root: Path, rows: Sequence[Utterance]) -> Film:
 
     for row in rows:
         try:
-            with av.open(str(inside(root, row.video))) as container:
+            with open_media(inside(root, row.video)) as container:
                 stream = container.streams.video[0]
                 if rate := stream.average_rate or stream.guessed_rate:
                     return Film(stream.width, stream.height, str(rate), row.crop)

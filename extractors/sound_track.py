@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.console import LOG
+from extractors.container import begin, open_media
 from extractors.shard import UnreadableError
 
 JUMP_SECONDS = 0.1
@@ -35,11 +36,10 @@ def read_spans(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, NDArray
     spans that are left; no samples are returned when only the time span has none.
     """
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:  # titles and such need not be UTF-8
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise UnreadableError(f"{path.name} has no sound track")
-            begin = (container.start_time or 0) / av.time_base
-            yield from _between(path, _frames(container), begin, spans)
+            yield from _between(path, _frames(container), begin(container), spans)
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UnreadableError(f"the sound track of {path.name} cannot be read ({reason})") from error

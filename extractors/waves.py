@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.corpora import Utterance
-from extractors.corpora.media import FASTEST_HZ, LONGEST_SECONDS, SLOWEST_HZ
+from extractors.corpora.sounds import FASTEST_HZ, LONGEST_SECONDS, SLOWEST_HZ
 from extractors.shard import UnreadableError, media
 
 RATE_HZ = 16_000

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from extractors.corpora import Listing, Progress, Rejected, Remark, Stage, UnusableError, Utterance
+from extractors.corpora.films import Film, film
 from extractors.corpora.lines import LONGEST_TEXT
-from extractors.corpora.media import Film, Sound, film, missing, sound
+from extractors.corpora.paths import missing
+from extractors.corpora.sounds import Sound, sound
 from extractors.settings import Policy
 
 UNUSUAL_SECONDS = (0.5, 20.0)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from extractors.corpora.media import missing
+from extractors.corpora.paths import missing
 
 LONGEST_TEXT = 10_000
 """Characters of one utterance; the longest turn of IEMOCAP has 100 words."""

@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 from extractors.console import progress
 from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, UnusableError, Utterance
 from extractors.corpora.lines import Line, clean, read_lines
-from extractors.corpora.media import missing
 from extractors.corpora.msp_improv_labels import ATTRIBUTES, CLASSES, UTTERANCE, Clip, parse_evaluation
 from extractors.corpora.msp_improv_labels import session as session_of
 from extractors.corpora.msp_improv_release import EXCLUDED, KNOWN, counts, in_subset, lists
+from extractors.corpora.paths import missing
 from extractors.corpora.reference import compare
 from extractors.files import UserError
 from extractors.settings import MspImprov

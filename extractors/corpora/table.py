@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 from extractors.corpora import Listing, Rejected, Remark, Stage, Utterance
 from extractors.corpora.lines import Line, clean, read_lines
-from extractors.corpora.media import missing
+from extractors.corpora.paths import missing
 from extractors.corpora.reference import uncompared, utterance_counts
 from extractors.files import UserError
 from extractors.settings import LABEL, Table

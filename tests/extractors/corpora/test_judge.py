@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extractors.corpora import Listing, Rejected, Utterance, judge
-from extractors.corpora.media import Film, Sound
+from extractors.corpora.films import Film
+from extractors.corpora.sounds import Sound
 from extractors.settings import Policy
 
 ROW = Utterance("u", "d", "1", "1F", "angry", "words", "a.wav", None, None, "v.avi", None, None, "full")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from extractors.corpora import Listing, lines, table
 from extractors.corpora.judge import judge, look
-from extractors.corpora.media import Sound
+from extractors.corpora.sounds import Sound
 from extractors.files import UserError, inside
 from extractors.settings import Policy
 from tests.extractors.corpora.table_rows import GOOD, HEADER, reasons, rows, silent
