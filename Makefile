@@ -28,12 +28,15 @@ demo: $(READY) ## run the whole pipeline on the synthetic demo corpus
 unlock: $(READY) ## lift the lock that a killed demo left; not while another run is going on
 	snakemake --configfile workflow/demo.yaml --unlock
 
-test: $(READY) ## run all tests
-	python -m pytest
+# One file of tests is one process's; PyTorch on several threads in each of them would only wait.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses=$(CORES) --dist=loadfile
+
+test: $(READY) ## run all tests, CORES files of them at a time
+	$(PYTEST)
 
 test-kernels: SEED ?= $(shell date +%s)
 test-kernels: $(READY) ## run the unit tests with PyTorch's plainest kernels and in random order (SEED=1 for one order)
-	ATEN_CPU_CAPABILITY=default python -m pytest tests/cmarr tests/extractors --random-order-seed=$(SEED)
+	ATEN_CPU_CAPABILITY=default $(PYTEST) tests/cmarr tests/extractors --random-order-seed=$(SEED)
 
 lint: $(READY) ## check style, types and the configuration schema
 	ruff check .
