@@ -3,7 +3,14 @@
 import os
 import sys
 
+import pytest
+
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that no core waits for one of them at the end."""
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
 
 
 def pytest_runtest_setup() -> None:
