@@ -17,7 +17,7 @@ from extractors.files import UserError
 STEPS = (8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024)
 """Vocabularies are filled up to a multiple of one of these, which computes faster."""
 MOST_UNKNOWN = 0.5
-"""Share of unknown words with which a run stops; names and exclamations that no vocabulary has are far below it."""
+"""Share of letters in unknown words with which a run stops; names that no vocabulary has are far below it."""
 MOST_ALIKE = 0.05
 """Share of texts that cannot be told from another with which a run stops."""
 CHUNK = 1000
@@ -112,35 +112,38 @@ def survey(tokenizer: Any, texts: Sequence[str], max_tokens: int, what: str) -> 
     """
     special = set(tokenizer.all_special_ids)
     unknown: list[str] = []
-    known = 0
+    letters = 0
     same: dict[tuple[int, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for start in range(0, len(texts), CHUNK):
         part = list(texts[start : start + CHUNK])
         found = tokenizer(part, truncation=True, max_length=max_tokens, padding=False)["input_ids"]
         for text, ids in zip(part, found, strict=True):
-            if not (words := _words(text)):
+            if not _words(text):
                 continue
-            content = [number for number in ids if number not in special]
-            if not content:
-                unknown += filter(_words, text.split())
-            elif tokenizer.unk_token_id in ids:
-                unknown += _unknown(tokenizer, text, max_tokens)
-            known += len(content)
-            if len(ids) < max_tokens:
-                same[tuple(ids)][words].append(text)
-    _judge(unknown, known + len(unknown), "pieces of words", "are unknown to it", MOST_UNKNOWN, what)
+            cut = len(ids) >= max_tokens
+            lost: list[str] = []
+            if tokenizer.is_fast and (cut or tokenizer.unk_token_id in ids):
+                text, lost = _read(tokenizer, text, max_tokens)
+            if special.issuperset(ids):
+                lost = text.split()
+            unknown += filter(_words, lost)
+            letters += len(_words(text))
+            if not cut:
+                same[tuple(ids)][_words(text)].append(text)
+    _judge(
+        unknown, sum(map(len, map(_words, unknown))), letters, "letters are in words unknown to it", MOST_UNKNOWN, what
+    )
     groups = [group for group in same.values() if len(group) > 1]
     alike = [text for group in groups for members in group.values() for text in members]
-    _judge(alike, len(texts), "texts", "are the same to it as texts of other words", MOST_ALIKE, what)
+    _judge(alike, len(alike), len(texts), "texts are the same to it as texts of other words", MOST_ALIKE, what)
 
 
-def _judge(found: Sequence[str], total: int, things: str, trouble: str, most: float, what: str) -> None:
+def _judge(found: Sequence[str], count: int, total: int, trouble: str, most: float, what: str) -> None:
     if not found:
         return
-    share = len(found) / total
     examples = ", ".join(repr(text[:40]) for text in list(dict.fromkeys(found))[:3])
-    line = f"{what}: {len(found)} of {total} {things} ({share:.1%}) {trouble}, such as {examples}"
-    if share > most:
+    line = f"{what}: {count} of {total} {trouble}, such as {examples}"
+    if count > most * total:
         raise UserError(f"{line}; give an encoder of this language, and with the whole files of its tokenizer")
     LOG.warning("%s", line)
 
@@ -150,15 +153,13 @@ def _words(text: str) -> str:
     return "".join(sign for sign in unicodedata.normalize("NFKD", text).casefold() if sign.isalnum())
 
 
-def _unknown(tokenizer: Any, text: str, max_tokens: int) -> list[str]:
-    """The words of a text that have no word piece."""
-    if not tokenizer.is_fast:
-        return [
-            piece
-            for piece in tokenizer.tokenize(text)
-            if tokenizer.convert_tokens_to_ids(piece) == tokenizer.unk_token_id
-        ]
+def _read(tokenizer: Any, text: str, max_tokens: int) -> tuple[str, list[str]]:
+    """What of a text is read, up to where it is cut, and the words in there that have no word piece."""
     found = tokenizer(text, truncation=True, max_length=max_tokens, return_offsets_mapping=True)
-    spans = zip(found["input_ids"], found["offset_mapping"], strict=True)
-    pieces = (text[start:end] for number, (start, end) in spans if number == tokenizer.unk_token_id)
-    return [piece for piece in pieces if _words(piece)]
+    spans = found["offset_mapping"]
+    unknown = [
+        text[start:end]
+        for number, (start, end) in zip(found["input_ids"], spans, strict=True)
+        if number == tokenizer.unk_token_id
+    ]
+    return text[: max(end for _, end in spans)], unknown
