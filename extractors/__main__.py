@@ -8,6 +8,7 @@ from extractors.console import run
 
 VERBS = {
     "fetch": "get the encoders of a configuration from the Hugging Face hub, once",
+    "convert": "make model.safetensors out of the pytorch_model.bin of a local encoder",
     "check": "compare a corpus folder with the release, and look at its media",
     "manifest": "list the utterances of a corpus, kept and rejected",
     "text": "encode the transcripts of one session",

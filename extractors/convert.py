@@ -1,4 +1,4 @@
-"""Checkpoints of PyTorch to safetensors, in a Python process of their own.
+"""Verb `convert`: checkpoints of PyTorch to safetensors, in a Python process of their own.
 
 A `.bin` file is a pickle, which could run anything when it is opened. PyTorch's restricted reader opens it here, in a
 process that has no variables of the user's environment and little memory, time and disk. This file runs there by
@@ -7,12 +7,15 @@ itself (`python -I convert.py source target ...`), without the rest of the proje
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import resource
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -22,6 +25,61 @@ SECONDS = 900
 """Most processor time."""
 LONGEST_SECONDS = 3600
 """Most time by the clock; a slow disk takes no processor time."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="folders with pytorch_model.bin")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write model.safetensors beside the weights of every folder; what is there stays as it is."""
+    from extractors.checkpoint_files import PICKLED, WEIGHTS, read_index, whole
+    from extractors.console import LOG
+    from extractors.files import UserError
+
+    for folder in args.folders:
+        try:
+            if there := [name for name in (WEIGHTS, f"{WEIGHTS}.index.json") if (folder / name).exists()]:
+                LOG.info("%s: %s is there already; delete it to make it anew", folder, there[0])
+                continue
+            index = folder / f"{PICKLED}.index.json"
+            pickled = [PICKLED]
+            if not (folder / PICKLED).is_file():
+                if not index.is_file():
+                    raise UserError(f"{folder} has no {PICKLED}; name a folder that has")
+                pickled = sorted(set(read_index(index, str(folder)).weight_map.values()))
+            for name in pickled:
+                whole(folder / name, str(folder))
+            convert_folder(folder, pickled, str(folder))
+        except OSError as error:
+            raise UserError(f"{error.filename or folder}: {error.strerror or error}; put this right") from error
+        LOG.info("%s: %s made from %s", folder, WEIGHTS, ", ".join(pickled))
+
+
+def convert_folder(folder: Path, pickled: Sequence[str], what: str) -> None:
+    """Write the safetensors of the `.bin` files of a folder, and the index of several last of all.
+
+    UserError, beginning with `what`, when they cannot be converted; then there is nothing new.
+    """
+    from extractors.checkpoint_files import PICKLED, read_index
+    from extractors.files import UserError, publish, write_json
+
+    for name in pickled:
+        if converted(name) == name:
+            raise UserError(f"{what}: {name} is no name of weights; choose a checkpoint that has safetensors")
+    with ExitStack() as stack:
+        convert({folder / name: stack.enter_context(publish(folder / converted(name))) for name in pickled}, what)
+    if list(pickled) != [PICKLED]:
+        path = folder / f"{PICKLED}.index.json"
+        index = read_index(path, what)
+        moved = {weight: converted(shard) for weight, shard in index.weight_map.items()}
+        write_json(folder / converted(path.name), index.model_dump() | {"weight_map": moved})
+
+
+def converted(name: str) -> str:
+    """Name of a file after the conversion."""
+    return re.sub(r"^pytorch_model(.*)\.bin", r"model\1.safetensors", name)
 
 
 def convert(targets: Mapping[Path, Path], what: str) -> None:

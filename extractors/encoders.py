@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors import processors
+from extractors.checkpoint_files import check_files
 from extractors.device import forward
 from extractors.files import UserError
 from extractors.hub import find
+from extractors.processors import readable
 from extractors.settings import Pretrained
 
 if TYPE_CHECKING:
@@ -111,40 +115,77 @@ def load(modality: Literal["text", "speech"], settings: Pretrained, folder: Path
     UserError names the configuration key, the encoder and the fix when it cannot be loaded, lacks weights, reads
     something else, or has no such layer.
     """
-    import torch
     import transformers
 
     key = f"encoders.{modality}"
     found = find(folder, settings.model, settings.revision, key, settings.sha256)
+    what = f"{key}.model: {found.name}"
+    local = found.name == settings.model
+    check_files(found.path, what)
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # by WavLM's own code
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    processors: dict[str, Any] = {"text": transformers.AutoTokenizer, "speech": transformers.AutoFeatureExtractor}
-    common = {"local_files_only": True, "trust_remote_code": False}
-    what = f"{key}.model: {found.name}"
-    try:
-        processor = processors[modality].from_pretrained(found.path, **common)
-        model, report = transformers.AutoModel.from_pretrained(
-            found.path, **common, dtype=torch.float32, use_safetensors=True, output_loading_info=True
-        )
-    except Exception as error:  # the libraries below raise their own, undocumented types for a broken checkpoint
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(
-            f"{what} cannot be loaded ({lines[0]}); give a folder with config.json, model.safetensors and the files of "
-            "its tokenizer or feature extractor"
-        ) from error
+    model, missing = _model(found.path, local, what)
     if INPUT[modality] not in inspect.signature(model.forward).parameters or model.config.is_encoder_decoder:
         reads = {"text": "encodes no text by itself", "speech": "reads no waveforms"}[modality]
         raise UserError(f"{what} ({model.config.model_type}) {reads}; give another encoder")
+    processor = (
+        processors.text(model, found.path, local, what)
+        if modality == "text"
+        else processors.speech(found.path, local, what)
+    )
     _check_layer(f"{key}.layer", found.name, settings.layer, model.config.num_hidden_layers + 1)
-    _settle(model, report["missing_keys"], what)
+    _settle(model, missing, what)
+    _check_numbers(model, local, what)
     weights = weights_sha256(model)
     _freeze(model)
     adapted = settings.layer == "last" and getattr(model.config, "add_adapter", False)
     dim = model.config.output_hidden_size if adapted else model.config.hidden_size
     budget = f"{key}.{BUDGET[modality]}"
     return Encoder(found.name, processor, model.to(device), device, weights, dim, settings, budget)
+
+
+def _model(folder: Path, local: bool, what: str) -> tuple[Any, set[str]]:
+    """The model of a checkpoint in float32, and names of its weights that are not in there; UserError as in `load`."""
+    import torch
+    import transformers
+
+    with readable(what):
+        model, report = transformers.AutoModel.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32, use_safetensors=True,
+            output_loading_info=True, ignore_mismatched_sizes=True,
+        )  # fmt: skip
+    for name, *shapes in sorted(report["mismatched_keys"]):
+        there, wanted = (" x ".join(map(str, shape)) for shape in shapes)
+        raise UserError(
+            f"{what}: {name} is {there}, by config.json {wanted}; get both from one and the same checkpoint"
+        )
+    kinds = {_kind(name) for name in model.state_dict()}
+    start = f"{model.base_model_prefix}."
+    for name in sorted(report["unexpected_keys"]):
+        if local and _kind(name.removeprefix(start)) in kinds:
+            raise UserError(
+                f"{what} has weights ({name}, ...) of layers that its config.json does not have; get both "
+                "from one and the same checkpoint"
+            )
+    return model, set(report["missing_keys"])
+
+
+def _kind(name: str) -> str:
+    """Name of a weight whatever its layer."""
+    return re.sub(r"\d+", "#", name)
+
+
+def _check_numbers(model: nn.Module, local: bool, what: str) -> None:
+    """UserError when weights are not finite or, in a local folder, a matrix is zero, as broken copies leave it."""
+    for name, values in model.state_dict().items():
+        if values.is_floating_point():
+            if not values.isfinite().all():
+                raise UserError(f"{what}: {name} is not finite; get its weights again")
+            matrix = values.ndim > 1 and len(values) > 2 and "pooler." not in name
+            if local and matrix and not values.any():
+                raise UserError(f"{what}: {name} is zero everywhere; get its weights again")
 
 
 def _check_layer(key: str, name: str, layer: str | int, count: int) -> None:

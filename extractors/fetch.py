@@ -13,37 +13,23 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict, ValidationError
-
 from extractors import experiment, hub
+from extractors.checkpoint_files import SMALL, read_index
 from extractors.console import LOG
-from extractors.convert import convert
+from extractors.convert import convert_folder, converted
 from extractors.files import UserError, publish, sha256, write_json
-from extractors.settings import Pretrained, Settings
+from extractors.settings import Pretrained
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoSibling
 
-SMALL = re.compile(
-    r"config\.json|preprocessor_config\.json|processor_config\.json|tokenizer\.json|tokenizer_config\.json"
-    r"|special_tokens_map\.json|added_tokens\.json|vocab\.txt|vocab\.json|merges\.txt|\w[\w.-]*\.model",
-    re.ASCII,
-)
 WEIGHTS = (("model", ".safetensors"), ("pytorch_model", ".bin"))
 """Stem and ending of files of weights, the better kind first."""
-
-
-class Index(Settings):
-    """Content of the index of weights in several files."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    weight_map: dict[str, str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,20 +132,13 @@ def _settle(draft: Path, settings: Pretrained, key: str, commit: str, names: Seq
     pickled = [name for name in names if name.endswith(".bin")]
     for name in names:
         if name.endswith(".index.json"):
-            try:
-                index = Index.model_validate_json((draft / name).read_bytes())
-            except ValidationError as error:
-                raise UserError(f"{what}: its {name} is no index of weights; choose another revision") from error
+            index = read_index(draft / name, what, "choose another revision")
             if not set(index.weight_map.values()) <= set(names):
                 raise UserError(f"{what} lacks files that its {name} names; choose another revision")
-            if pickled:
-                moved = {weight: _converted(shard) for weight, shard in index.weight_map.items()}
-                write_json(draft / _converted(name), index.model_dump() | {"weight_map": moved})
     if pickled:
         LOG.info("%s: converting %s to safetensors", key, ", ".join(pickled))
-        with ExitStack() as stack:
-            convert({draft / name: stack.enter_context(publish(draft / _converted(name))) for name in pickled}, what)
-    kept = {_converted(name) for name in names}
+        convert_folder(draft, pickled, what)
+    kept = {converted(name) for name in names}
     content = hub.Record(
         model=settings.model,
         revision=settings.revision,
@@ -171,11 +150,6 @@ def _settle(draft: Path, settings: Pretrained, key: str, commit: str, names: Seq
         if path.name not in kept:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     write_json(draft / hub.RECORD, content.model_dump())
-
-
-def _converted(name: str) -> str:
-    """Name of a file after the conversion."""
-    return re.sub(r"^pytorch_model(.*)\.bin", r"model\1.safetensors", name)
 
 
 def _describe(path: Path) -> hub.File:

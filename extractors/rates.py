@@ -110,9 +110,11 @@ def stand_in(modality: str, folder: Path) -> Path:
 
     if modality == "text":
         words = sorted(set(WORD.findall(SENTENCE.lower())))
+        config = transformers.BertConfig()
         vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+        vocabulary += [f"[unused{place}]" for place in range(len(vocabulary), config.vocab_size)]
         transformers.BertTokenizer(vocab={word: place for place, word in enumerate(vocabulary)}).save_pretrained(folder)
-        transformers.BertModel(transformers.BertConfig()).save_pretrained(folder)
+        transformers.BertModel(config).save_pretrained(folder)
     else:
         extractor: Any = transformers.Wav2Vec2FeatureExtractor
         extractor(do_normalize=True, return_attention_mask=False).save_pretrained(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +16,7 @@ from extractors import device, encoders, shard
 from extractors.batches import averaged, batches
 from extractors.console import LOG
 from extractors.corpora import Utterance
+from extractors.distinct import Distinct
 from extractors.encoders import Batch, Encoder
 from extractors.files import UserError
 from extractors.logmel import Logmel
@@ -121,7 +123,7 @@ class Waveforms:
 
         self.name, self.dim, self.weights_sha256 = encoder.name, encoder.dim, encoder.weights_sha256
         self.window, self._hop = padding.geometry(config)
-        self._encoder = encoder
+        self._encoder, self._distinct = encoder, Distinct(what)
         seconds, waste = settings.batch_seconds, 1.0
         if encoder.device.type == "cpu":
             seconds, waste = min(seconds, CPU_SECONDS), CPU_WASTE
@@ -136,13 +138,20 @@ class Waveforms:
         return np.pad(values, (0, max(self.window - len(values), 0)))
 
     def encode(self, waves: Sequence[Wave]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Pairs of an index into the prepared `waves` and its features, longest waveforms first."""
+        """Pairs of an index into the prepared `waves` and its features, longest waveforms first.
+
+        UserError when features do not depend on sounds.
+        """
         lengths = [len(wave) for wave in waves]
         found = batches(lengths, self._samples, self._waste)
         for batch, hidden in self._encoder.encode(_inputs(waves, batch) for batch in found):
             for row, index in enumerate(batch):
                 frames = (lengths[index] - self.window) // self._hop + 1 if self._exact else hidden.shape[1]
+                if np.ptp(waves[index]):
+                    known = hashlib.sha256(waves[index][::16].tobytes()).digest()
+                    self._distinct.add(known, hidden[row, :frames])
                 yield index, hidden[row, :frames].copy()
+        self._distinct.check()
 
 
 def _inputs(waves: Sequence[Wave], batch: list[int]) -> Batch:

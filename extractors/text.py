@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import device, encoders, shard
+from extractors import device, encoders, shard, vocabulary
 from extractors.batches import averaged, batches
 from extractors.console import LOG
+from extractors.distinct import Distinct
 from extractors.encoders import Batch, Encoder
 from extractors.files import UserError
 from extractors.hashing import Hashing
@@ -56,6 +57,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         place = device.start(args, settings.precision)
         encoder = Texts(encoders.load("text", settings, args.encoders, place), settings)
+        encoder.survey([row.text for row in rows])
     chunks = shard.chunks(([row] for row in rows), CHUNK)
     run = shard.Run(args, "text", settings, encoder, place, encoder.packages, chunks)
     for part in run.pending():
@@ -75,16 +77,24 @@ class Texts:
     def __init__(self, encoder: Encoder, settings: TextEncoder) -> None:
         self.name, self.dim, self.weights_sha256 = encoder.name, encoder.dim, encoder.weights_sha256
         self._encoder, self._max_tokens = encoder, settings.max_tokens
+        self._what = f"encoders.text.model: {encoder.name}"
+        self._distinct = Distinct(self._what)
         self._batch_tokens, waste = settings.batch_tokens, 1.0
         if encoder.device.type == "cpu":
-            self._batch_tokens, waste = min(settings.batch_tokens, CPU_TOKENS), CPU_WASTE
+            self._what = f"encoders.text.model: {encoder.name}"
+        self._distinct = Distinct(self._what)
+        self._batch_tokens, waste = min(settings.batch_tokens, CPU_TOKENS), CPU_WASTE
         self._waste = waste if encoder.model.config.model_type in EXACT else 0.0
         self._masked = "attention_mask" in inspect.signature(encoder.model.forward).parameters
+
+    def survey(self, texts: Sequence[str]) -> None:
+        """UserError when most words of a corpus are unknown; see `vocabulary.survey`."""
+        vocabulary.survey(self._encoder.processor, texts, self._max_tokens, self._what)
 
     def encode(self, texts: Sequence[str]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Pairs of an index into `texts` and its features, longest texts first.
 
-        UserError when a text is longer than the encoder's position table.
+        UserError when a text is longer than the encoder's position table, or when features do not depend on texts.
         """
         pieces = self._pieces(texts)
         lengths = [len(ids) for ids in pieces["input_ids"]]
@@ -92,7 +102,9 @@ class Texts:
         found = batches(lengths, self._batch_tokens, self._waste)
         for batch, hidden in self._encoder.encode(self._inputs(pieces, batch) for batch in found):
             for row, index in enumerate(batch):
+                self._distinct.add(str(pieces["input_ids"][index]).encode(), hidden[row, : lengths[index]])
                 yield index, hidden[row, : lengths[index]].copy()
+        self._distinct.check()
 
     def _pieces(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
         """What the model reads, for each text: numbers of word pieces, and types of tokens if it has them."""

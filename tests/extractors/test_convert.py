@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+import logging
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from extractors import convert as module
+from extractors.__main__ import VERBS
+from extractors.console import run
 from extractors.convert import convert, rewrite
 from extractors.files import UserError
 
@@ -125,3 +130,73 @@ def test_a_crash_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], -9, None, ""))
     with pytest.raises(UserError, match=r"^x cannot be converted to safetensors \(exit status -9\); "):
         convert({tmp_path: tmp_path}, "x")
+
+
+def pickled(source: Path, to: Path, shards: int = 0) -> Path:
+    """A copy of a checkpoint whose weights are pickled, in one file or in two with an index."""
+    shutil.copytree(source, to)
+    state = load_file(to / "model.safetensors")
+    (to / "model.safetensors").unlink()
+    if not shards:
+        torch.save(state, to / "pytorch_model.bin")
+        return to
+    names = [f"pytorch_model-{number:05}-of-{shards:05}.bin" for number in range(1, shards + 1)]
+    where = {key: names[index % shards] for index, key in enumerate(state)}
+    for name in names:
+        torch.save({key: state[key] for key in state if where[key] == name}, to / name)
+    (to / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    return to
+
+
+@pytest.mark.parametrize("shards", [0, 2])
+def test_the_verb_makes_a_folder_that_loads(
+    bert_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, shards: int
+) -> None:
+    from extractors import encoders
+    from extractors.settings import TextEncoder
+
+    def load(folder: Path) -> encoders.Encoder:
+        return encoders.load("text", TextEncoder(model=str(folder)), tmp_path, torch.device("cpu"))
+
+    folder = pickled(bert_folder, tmp_path / "old bert", shards)
+    with pytest.raises(UserError, match=r"; run `python -m extractors convert '.*old bert'`, which makes it$"):
+        load(folder)
+    before = {path.name for path in folder.iterdir()}
+    assert run("extractors", VERBS, ["convert", str(folder)]) == 0
+    assert load(folder).weights_sha256 == load(bert_folder).weights_sha256
+    new = {path.name for path in folder.iterdir()} - before
+    several = {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"}
+    assert new == (several if shards else {"model.safetensors"})
+    with caplog.at_level(logging.INFO):
+        assert run("extractors", VERBS, ["convert", str(folder)]) == 0
+    assert "is there already; delete it to make it anew" in caplog.text
+
+
+def failed(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    before = sorted(path.name for path in folder.iterdir())
+    capsys.readouterr()
+    assert run("extractors", VERBS, ["convert", str(folder)]) == 1
+    assert sorted(path.name for path in folder.iterdir()) == before
+    *_, line = capsys.readouterr().err.splitlines()
+    return line.replace(str(folder), "FOLDER")
+
+
+def test_the_verb_makes_all_or_nothing(bert_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = pickled(bert_folder, tmp_path / "bert", 2)
+    second = folder / "pytorch_model-00002-of-00002.bin"
+    torch.save({"weight": Payload(tmp_path / "ran")}, second)
+    assert failed(folder, capsys).startswith("error: FOLDER cannot be converted to safetensors (pytorch_model-00002-of")
+    assert not (tmp_path / "ran").exists()
+    second.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n")
+    assert failed(folder, capsys).startswith(
+        f"error: FOLDER: {second.name} is a pointer of Git LFS, not the file; run "
+    )
+    second.unlink()
+    line = failed(folder, capsys)
+    assert line.startswith(f"error: FOLDER lacks files that its pytorch_model.bin.index.json names: {second.name}; ")
+    (folder / "pytorch_model.bin.index.json").write_text('{"weight_map": {"a": "config.json"}}')
+    assert failed(folder, capsys).startswith("error: FOLDER: config.json is no name of weights; ")
+
+
+def test_the_verb_wants_a_folder_with_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert failed(tmp_path, capsys) == "error: FOLDER has no pytorch_model.bin; name a folder that has"

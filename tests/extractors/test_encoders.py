@@ -110,7 +110,7 @@ def test_pickled_weights_are_not_opened(bert_folder: Path, tmp_path: Path) -> No
     shutil.copytree(bert_folder, folder)
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(UserError, match=r"pickled cannot be loaded .*; give a folder with config\.json, model\.safe"):
+    with pytest.raises(UserError, match=r"pickled has no model\.safetensors .* `python -m extractors convert "):
         load("text", folder)
 
 
@@ -138,12 +138,69 @@ def test_a_checkpoint_without_a_layer_is_refused(bert_folder: Path, tmp_path: Pa
         load("text", name)
 
 
+def configured(folder: Path, to: Path, **values: Any) -> str:
+    shutil.copytree(folder, to)
+    content = json.loads((to / "config.json").read_text())
+    (to / "config.json").write_text(json.dumps(content | values))
+    return str(to)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"hidden_size": 8}, "is 16, by config.json 8; get both from one and the same checkpoint"),
+        ({"vocab_size": 64}, "embeddings.word_embeddings.weight is 58 x 16, by config.json 64 x 16; get both"),
+        ({"num_hidden_layers": 3}, "has weights (encoder.layer.3.attention.output.LayerNorm.bias, ...) of layers that"),
+        ({"num_hidden_layers": 5}, "lacks 16 weights (encoder.layer.4."),
+        ({"num_attention_heads": 3}, "cannot be loaded (The hidden size (16) is not a multiple of the number of "),
+        ({"hidden_act": "sorcery"}, "cannot be loaded ('sorcery'); "),
+        ({"vocab_size": "58"}, "cannot be loaded (Validation error for field 'vocab_size': "),
+        (
+            {"model_type": "sorcery"},
+            "cannot be loaded (The checkpoint you are trying to load has model type `sorcery` ",
+        ),
+    ],
+)
+def test_a_config_of_another_model_is_refused(
+    bert_folder: Path, tmp_path: Path, values: dict[str, Any], expected: str
+) -> None:
+    name = configured(bert_folder, tmp_path / "other", **values)
+    with pytest.raises(UserError) as caught:
+        load("text", name)
+    assert expected in str(caught.value)
+    assert str(caught.value).startswith(f"encoders.text.model: {name}")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_layer_count_are_seen_behind_a_prefix(bert_folder: Path, tmp_path: Path) -> None:
+    def prefixed(weights: dict[str, torch.Tensor]) -> None:
+        for key in list(weights):
+            weights[f"bert.{key}"] = weights.pop(key)
+        weights["cls.predictions.bias"] = torch.zeros(58)
+
+    name = changed(bert_folder, tmp_path / "prefixed", prefixed)
+    load("text", name)
+    with pytest.raises(UserError, match=r"has weights \(bert\.encoder\.layer\.2\..* of layers that its config"):
+        load("text", configured(Path(name), tmp_path / "fewer", num_hidden_layers=2))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(float("nan"), "is not finite"), (float("inf"), "is not finite"), (0.0, "is zero everywhere")],
+)
+def test_weights_without_numbers_are_refused(bert_folder: Path, tmp_path: Path, value: float, expected: str) -> None:
+    key = "encoder.layer.1.output.dense.weight"
+    name = changed(bert_folder, tmp_path / "broken", lambda weights: weights[key].fill_(value))
+    with pytest.raises(UserError, match=rf"broken: {key} {expected}; get its weights again"):
+        load("text", name)
+
+
 def test_a_damaged_checkpoint_is_refused(bert_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "half"
     shutil.copytree(bert_folder, folder)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"encoders\.text\.model: .*half cannot be loaded"):
+    with pytest.raises(UserError, match=r"encoders\.text\.model: .*half: model\.safetensors is cut off or damaged "):
         load("text", str(folder))
 
 

@@ -133,6 +133,22 @@ def test_too_large_a_batch_names_the_key(wav2vec2_folder: Path) -> None:
         encode(encoder, [noise(1000)])
 
 
+def test_an_encoder_that_does_not_tell_sounds_apart_is_refused(wav2vec2_folder: Path) -> None:
+    encoder = load(wav2vec2_folder)
+    waves = [noise(4000 + 400 * seed, seed) for seed in range(4)]
+    encode(encoder, waves)
+    silent = [np.zeros(length, np.float32) for length in range(4000, 8000, 500)]
+    encode(load(wav2vec2_folder), silent)  # to have nothing to tell is no fault of an encoder
+    with torch.no_grad():
+        for name, values in encoder._encoder.model.named_parameters():
+            if "encoder.layers.3.final_layer_norm" in name:
+                values.fill_(0.0)
+    with pytest.raises(
+        UserError, match=r"has the same features for \d+ of \d+ inputs that differ; its weights are dam"
+    ):
+        encode(encoder, waves)
+
+
 def test_models_that_read_something_else_are_refused(tmp_path: Path, speech_folder: Callable[..., Path]) -> None:
     from transformers import ASTConfig, ASTModel, WhisperConfig, WhisperModel
 

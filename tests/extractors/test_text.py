@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -180,6 +181,20 @@ def test_text_longer_than_the_encoder_names_the_key(bert_folder: Path, text_fold
         list(load(bert_folder).encode(["x" * 88]))
     with pytest.raises(UserError, match=r"encoders\.text\.max_tokens: .* 64 word pieces, .* reads 63; set 63"):
         list(load(text_folder("roberta")).encode(["x" * 62]))  # its positions begin behind that of padding
+
+
+def test_an_encoder_that_does_not_tell_texts_apart_is_refused(bert_folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "flat"
+    shutil.copytree(bert_folder, folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][:] = 0.5
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(
+        UserError, match=r"flat has the same features for \d+ of \d+ inputs that differ; its weights are"
+    ):
+        list(load(folder).encode(["good", "evil", "sad", "mad", "joy", "fear"]))
 
 
 def test_too_large_a_batch_names_the_key(bert_folder: Path) -> None:
