@@ -28,8 +28,8 @@ demo: $(READY) ## run the whole pipeline on the synthetic demo corpus
 unlock: $(READY) ## lift the lock that a killed demo left; not while another run is going on
 	snakemake --configfile workflow/demo.yaml --unlock
 
-# One file of tests is one process's.
-PYTEST := python -m pytest --numprocesses=$(CORES) --dist=loadfile --no-loadscope-reorder
+# Groups of tests: tests/conftest.py.
+PYTEST := python -m pytest --numprocesses=$(CORES) --dist=loadgroup --no-loadscope-reorder
 
 test: $(READY) ## run all tests, CORES files of them at a time
 	$(PYTEST)

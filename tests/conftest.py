@@ -9,7 +9,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests come first, so that no core waits for one of them at the end."""
+    """Tests of one file share a process, as do those of a finished project; the longest files come first."""
+    for item in items:
+        group = "finished" if "finished" in getattr(item, "fixturenames", ()) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: item.path.parent.name != "workflow")
 
 
