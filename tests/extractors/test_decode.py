@@ -131,7 +131,7 @@ def test_a_truncated_file_ends_early(path: Path) -> None:
     assert all(np.array_equal(cut_short[tick], whole[tick]) for tick in list(cut_short)[:-1])
 
 
-def test_frames_that_fail_to_decode_shift_nothing(path: Path) -> None:
+def test_frames_that_fail_to_decode_shift_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with av.open(str(path)) as container:
         places = [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
     raw = bytearray(path.read_bytes())
@@ -139,9 +139,12 @@ def test_frames_that_fail_to_decode_shift_nothing(path: Path) -> None:
         raw[start : start + size] = bytes(size)  # chunk headers stay: the reader counts frames by them
     path.write_bytes(raw)
     found = dict(frames(path, range(40), 10))
-    assert sorted(set(range(40)) - found.keys()) == [17, 18]  # frames 51 and 54; 56 is too late for both
+    assert list(found) == list(range(40))
+    assert [tick for tick, picture in found.items() if picture is None] == [17, 18]  # frames 51, 54; 56 is too late
     sound = [tick for tick in found if tick < 16 or tick > 19]
     assert all(abs(number(found[tick]) - tick * 2.997) <= 1 for tick in sound)
+    assert caplog.text.count("v.avi") == 1
+    assert "6 of its pictures are damaged" in caplog.text
 
 
 def test_what_is_no_video_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""Pictures as a person sees them: turned and mirrored as their metadata say, with square pixels."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+LEAST_STRETCH, MOST_STRETCH = 0.01, 3
+"""Pixels that are less out of square stay as they are; a shape of pixels beyond is taken for damage."""
+
+
+def rgb(picture: av.VideoFrame, pixel: Fraction | None) -> Image:
+    """The picture (height, width, 3) as a player shows it, from one whose pixels are `pixel` times as wide as high.
+
+    Range and matrix of its colours are those of its flags; without flags limited range and ITU-R BT.601. Pixels that
+    are not square are enlarged in one direction. The display matrix counts to the nearest quarter turn.
+    """
+    width, height = _square(picture.width, picture.height, pixel or Fraction(1))
+    image: Image = picture.to_ndarray(format="rgb24", width=width, height=height)
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    return image if matrix is None else _turned(image, np.frombuffer(bytes(matrix), "<i4"))
+
+
+def _square(width: int, height: int, pixel: Fraction) -> tuple[int, int]:
+    if abs(pixel - 1) < LEAST_STRETCH or not Fraction(1, MOST_STRETCH) <= pixel <= MOST_STRETCH:
+        return width, height
+    return (round(width * pixel), height) if pixel > 1 else (width, round(height / pixel))
+
+
+def _turned(image: Image, matrix: NDArray[np.int32]) -> Image:
+    """What lies at (x, y) comes to (a x + c y, b x + d y), with `matrix` (9,) = a, b, u, c, d, v, x, y, w."""
+    across, down = matrix[[0, 3]].tolist(), matrix[[1, 4]].tolist()
+    if abs(across[1]) > abs(across[0]):
+        image, across, down = image.transpose(1, 0, 2), across[::-1], down[::-1]
+    image = image[:, ::-1] if across[0] < 0 else image
+    image = image[::-1] if down[1] < 0 else image
+    return np.ascontiguousarray(image)
