@@ -34,9 +34,10 @@ def ticks(start: float | None, end: float | None, per_second: float) -> range:
 def frames(path: Path, wanted: Iterable[int], per_second: float) -> Iterator[tuple[int, Image | None]]:
     """Pairs of a tick (ascending in `wanted`) and the RGB picture (height, width, 3) that is on the screen then.
 
-    That is the last one that has begun by k / per_second, both rounded to whole frames of the film, however long ago.
-    When it is damaged, or none has begun, the next one stands in if it is at most half a tick (or a frame) later; else
-    the tick has None. Ticks behind the end of the film are left out. UnreadableError when the file is no film at all.
+    That is the last one that has begun by k / per_second, both rounded to whole frames of the film, but none that
+    begins more than half a tick later. It stays until the next one begins. When it is damaged, or none has begun, the
+    next one stands in if it is at most half a tick (or a frame) later; else the tick has None. Ticks behind the end of
+    the film are left out. UnreadableError when the file is no film at all.
     """
     pending = iter(wanted)
     tick = next(pending, None)
@@ -46,12 +47,15 @@ def frames(path: Path, wanted: Iterable[int], per_second: float) -> Iterator[tup
         raise UnreadableError(f"{path.name} cannot be opened as a video ({error.strerror})") from error
     with container:
         film = _Film(path.name, container)
-        slack = max(1.0, film.rate / per_second / 2)
+        half, slack = 0.5 / per_second + 1e-6, max(1.0, film.rate / per_second / 2)
         shown = None
         waiting: list[tuple[int, int]] = []  # ticks without a picture, and their frames
-        for index, picture in film.pictures():
+        for index, starts, picture in film.pictures():
             image = None
-            while tick is not None and (frame := film.frame(tick / per_second)) < index:
+            while tick is not None:
+                frame = film.frame(tick / per_second)
+                if index <= frame and starts <= tick / per_second + half:
+                    break
                 if shown is None:
                     waiting.append((tick, frame))
                 else:
@@ -87,29 +91,30 @@ class _Film:
         """Number of the frame of the film that is nearest to a time."""
         return math.floor(seconds * self.rate + 0.5)
 
-    def pictures(self) -> Iterator[tuple[int, av.VideoFrame | None]]:
-        """Pairs of the frame of the film at which a picture begins, ascending, and the picture; None if it is damaged.
+    def pictures(self) -> Iterator[tuple[int, float, av.VideoFrame | None]]:
+        """Frame of the film at which a picture begins, ascending, its time in seconds, and it; None if it is damaged.
 
-        The last pair is the frame behind the film and None. The last picture stays as long as it says, and in a film
-        whose pictures stand for different times until the sound has ended, too.
+        The last ones are the end of the film and None. The last picture stays as long as it says, and in a film whose
+        pictures stand for different times until the sound has ended, too.
         """
         last, end = -1, 0.0
         steps = set[int]()
-        for seconds, picture in self._decoded():
-            index = last + 1 if seconds is None else self.frame(seconds)
+        for time, picture in self._decoded():
+            seconds = (last + 1) / self.rate if time is None else time
+            index = self.frame(seconds)
             if index < last + (picture is None):  # the clock of a file that was joined of several begins again
                 continue
-            yield index, picture
+            yield index, seconds, picture
             if last >= 0:
                 steps.add(index - last)
             last, length = index, self._length
             if picture is not None and picture.duration:
                 length = max(length, float(picture.duration * self._stream.time_base))
-            end = (index / self.rate if seconds is None else seconds) + length
+            end = seconds + length
         steps.discard(0)
         if steps and max(steps) > 2 * min(steps):
             end = max(end, self._sound_end)
-        yield self.frame(end), None
+        yield self.frame(end), end, None
 
     def _decoded(self) -> Iterator[tuple[float | None, av.VideoFrame | None]]:
         """Pairs of a time in seconds, if the file has any, and a picture; None for one that is damaged."""

@@ -41,10 +41,10 @@ def test_avi_without_picture(tree: Any, line: Any, tmp_path: Path) -> None:
 def test_whole_and_cut_films(tmp_path: Path) -> None:
     whole, cut = tmp_path / "a.avi", tmp_path / "b.avi"
     clip(whole, 2.0, sound_track=True)
-    assert film(whole) == Film(promised=2.0)
+    assert film(whole) == Film(seconds=2.0)
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     found = film(cut)
-    assert (found.problem, found.promised) == ("", 2.0)
+    assert (found.problem, found.seconds) == ("", 2.0)
     assert found.breaks_off is not None
     assert 0.7 < found.breaks_off < 1.2
     clip(tmp_path / "mute.avi", 0.4, sound_track=False)
