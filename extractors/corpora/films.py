@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +16,14 @@ SPOTS, SPOT_BYTES = 16, 32
 """Places of an index at which the file is looked at; nothing but zeros is a hole, as in a download that broke off."""
 BACK_SECONDS = 1.0
 """Time stamps that go back by more belong to another recording."""
-WRONG_SECONDS = 0.5
-"""A length in a header that is wrong by more gets a remark; sound that is longer by more may keep the last picture."""
+WRONG_SECONDS = 0.2
+"""A length in a header that is wrong by more gets a remark."""
+LONGER_SECONDS = 0.5
+"""Sound that is longer by more may keep the last picture on the screen."""
+BEHIND_BYTES = 1024
+"""More that belong to no part of a file get a remark."""
 CUT = "cut off, the last picture is at"
+FOLLOWING = "several recordings in one file, one after the other"
 JOINED = "several recordings in one file, the last picture of the first is at"
 
 
@@ -59,10 +65,11 @@ def film(path: Path) -> Film:
             if trusted:
                 track.skip_to_the_end()
             silent = not container.streams.audio
-            joined = joined or track.again
-            if joined or track.ends_damaged or (cut and not track.complete(size)):
-                return Film("", track.last, track.promised, silent, JOINED if joined else CUT)
-            return Film("", None, track.length(), silent, odd=track.odd())
+            first_only = track.again or (joined and not track.goes_on())
+            if first_only or track.ends_damaged or ((cut or track.stopped) and not track.complete(size)):
+                return Film("", track.last, track.promised, silent, JOINED if first_only else CUT)
+            behind = size - units.reach if units.reach and not cut else 0
+            return Film("", None, track.length(), silent, odd=FOLLOWING if joined else track.odd(behind))
     except (OSError, ValueError, av.FFmpegError) as error:
         return Film(f"unreadable ({one_line(error)})")
 
@@ -73,13 +80,13 @@ class _Track:
     def __init__(self, container: Any, stream: Any) -> None:
         self._container, self._stream, self._zero = container, stream, begin(container)
         names = container.format.name.split(",")
-        self._avi, self._mov, self._says = "avi" in names, "mov" in names, {"matroska", "flv"} & {*names}
+        self._avi, self._mov, self._says = "avi" in names, "mov" in names, {"matroska", "flv", "asf"} & {*names}
         self._frame = float(1 / stream.average_rate) if stream.average_rate else 0.0
         self._duration = (container.duration or 0) / 1e6
         self._begins: list[float] = []
         self._damaged = 0
         self._others_end = self._end = self.last = 0.0
-        self.decoded = self.again = self.ends_damaged = False
+        self.decoded = self.again = self.stopped = self.ends_damaged = False
 
     @property
     def promised(self) -> float:
@@ -94,7 +101,7 @@ class _Track:
         """The header has as many pictures as the index, and the sound is not much longer."""
         stream = self._stream
         entries, frames = stream.index_entries, stream.frames
-        if not frames or not len(entries) or self._duration - self.promised > WRONG_SECONDS:
+        if not frames or not len(entries) or self._duration - self.promised > LONGER_SECONDS:
             return False
         # An avi counts repeated pictures, which its index leaves out.
         return abs(entries[-1].timestamp + 1 - frames) <= 2 if self._avi else self._mov and len(entries) == frames
@@ -115,19 +122,23 @@ class _Track:
         stands = bool(steps) and max(steps) > 2.5 * min(steps)
         return max(self._end, self._others_end) if stands else self._end
 
-    def odd(self) -> str:
-        """What is wrong with a film that is all there."""
+    def goes_on(self) -> bool:
+        """The pictures of several recordings follow each other on one clock."""
+        return 0 < self.promised < self._end - LONGER_SECONDS
+
+    def odd(self, behind: int) -> str:
+        """What is wrong with a film that is all there, of whose bytes `behind` belong to no part of it."""
         if self._damaged:
             return f"{self._damaged} of its pictures are damaged"
-        says, has = (self.promised, self._end) if self._mov else (self._duration, max(self._end, self._others_end))
-        if (self._says or self._mov) and says and abs(says - has) > WRONG_SECONDS:
-            return f"its header says {says:.3f} s, it has {has:.3f} s"
-        return ""
+        if behind > BEHIND_BYTES:
+            return f"{behind} bytes are damaged, or lie behind its end"
+        says, has = self.promised, self._end if self._avi or self._mov else max(self._end, self._others_end)
+        return f"its header says {says:.3f} s, it has {has:.3f} s" if says and abs(says - has) > WRONG_SECONDS else ""
 
     def read(self, only_first: bool = False) -> None:
-        """Packets up to the end or to the first picture; ends where another recording begins."""
+        """Packets up to the end or to the first picture; ends where another recording begins, or damage ends all."""
         latest = None
-        for packet in self._container.demux():
+        for packet in self._packets():
             if packet.stream.index != self._stream.index:
                 if packet.pts is not None:
                     self._others_end = max(self._others_end, self._time(packet.pts + (packet.duration or 0), packet))
@@ -143,6 +154,14 @@ class _Track:
                 self._note(packet, len(self._begins) * self._frame if stamp is None else self._time(stamp, packet))
             if only_first and self.decoded:
                 return
+
+    def _packets(self) -> Iterator[Any]:
+        import av
+
+        try:
+            yield from self._container.demux()
+        except av.FFmpegError:
+            self.stopped = True
 
     def skip_to_the_end(self) -> None:
         """Leave out packets up to the last picture that others depend on; the index of an avi counts frames."""

@@ -16,7 +16,7 @@ TS_PACKETS = ((0, 188), (4, 192), (0, 204))
 
 
 class Outline(NamedTuple):
-    """Bytes up to the end of the last unit, 0 if the format has none, and how many recordings follow each other."""
+    """Bytes up to the end of the last unit, 0 if that is not known, and how many recordings follow each other."""
 
     reach: int = 0
     recordings: int = 1
@@ -36,7 +36,7 @@ def outline(path: Path) -> Outline:
 
 
 def _at(file: BinaryIO, place: int, count: int) -> bytes:
-    file.seek(place)
+    file.seek(min(place, 2**62))  # a damaged length may be more than a file can have
     return file.read(count)
 
 
@@ -44,7 +44,10 @@ def _riff(file: BinaryIO) -> Outline:
     place = reach = recordings = 0
     while len(head := _at(file, place, 12)) == 12 and head[:4] == b"RIFF" and head[8:] in (b"AVI ", b"AVIX"):
         recordings += head[8:] == b"AVI "
-        reach = place + 8 + int.from_bytes(head[4:8], "little")
+        length = int.from_bytes(head[4:8], "little")
+        if not length:  # a recording that was not closed
+            return Outline(0, recordings)
+        reach = place + 8 + length
         place = reach + reach % 2
     return Outline(reach, recordings)
 
@@ -55,15 +58,16 @@ def _boxes(file: BinaryIO) -> Outline:
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:], "big")
-        if length < 8:  # 0: up to the end of the file
-            break
         recordings += head[4:8] == b"moov"
+        if length < 8:  # 0: up to the end of the file
+            return Outline(0, recordings)
         place += length
     return Outline(place, recordings)
 
 
 def _elements(file: BinaryIO) -> Outline:
-    place = recordings = 0
+    size = file.seek(0, SEEK_END)
+    place = reach = recordings = 0
     while head := _at(file, place, 12):
         wide = 9 - head[0].bit_length()
         if wide > 4 or len(head) <= wide or not head[wide]:
@@ -71,19 +75,24 @@ def _elements(file: BinaryIO) -> Outline:
         name = int.from_bytes(head[:wide], "big")
         long = 9 - head[wide].bit_length()
         length = int.from_bytes(head[wide : wide + long], "big") & ((1 << 7 * long) - 1)
+        known = length != (1 << 7 * long) - 1
         recordings += name == EBML
         place += wide + long
-        if length != (1 << 7 * long) - 1:
+        reach = max(reach, place + length * known)
+        if name not in (SEGMENT, CLUSTER):  # whose parts come next
+            if not known:
+                return Outline(0, recordings)
             place += length
-        elif name not in (SEGMENT, CLUSTER):
-            break
-    return Outline(place, recordings)
+    return Outline(reach if reach > size else place, recordings)
 
 
 def _objects(file: BinaryIO) -> Outline:
     place = recordings = 0
-    while len(head := _at(file, place, 24)) == 24 and (length := int.from_bytes(head[16:], "little")) >= 24:
+    while len(head := _at(file, place, 24)) == 24 and head[0]:
         recordings += head[:16] == ASF
+        length = int.from_bytes(head[16:], "little")
+        if length < 24:  # a recording that was not closed
+            return Outline(0, recordings)
         place += length
     return Outline(place, recordings)
 
@@ -119,9 +128,14 @@ def _packs(file: BinaryIO) -> Outline:
 
 def _transport(file: BinaryIO) -> Outline:
     head = _at(file, 0, 1024)
-    length = next(length for start, length in TS_PACKETS if _synchronous(head, start, length))
-    size = file.seek(0, SEEK_END)
-    return Outline(size + -size % length)
+    start, length = next(packets for packets in TS_PACKETS if _synchronous(head, *packets))
+    place = 0
+    while block := _at(file, place, 4096 * length):
+        marks = block[start::length]
+        if strange := marks.translate(None, b"\x47"):
+            return Outline(place + marks.index(strange[:1]) * length)
+        place += len(marks) * length
+    return Outline(place)
 
 
 def _synchronous(head: bytes, start: int, length: int) -> bool:
