@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,11 @@ class _Film:
             raise UnreadableError(f"{name} has no video stream")
         stream.codec_context.thread_count = 1
         self._name, self._container, self._stream = name, container, stream
+        self._unit = stream.time_base or Fraction(1)
         self._zero, self._delay, self._sound_end = begin(container), 0, 0.0
         self._length = float(1 / stream.average_rate) if stream.average_rate else 0.0
         most = max(stream.average_rate or 0, stream.guessed_rate or 0)  # the mean is low where pictures stand still
-        self.rate = float(most or 1 / (stream.time_base or 1))
+        self.rate = float(most or 1 / self._unit)
         self.pixel = stream.sample_aspect_ratio
 
     def frame(self, seconds: float) -> int:
@@ -109,7 +111,7 @@ class _Film:
                 steps.add(index - last)
             last, length = index, self._length
             if picture is not None and picture.duration:
-                length = max(length, float(picture.duration * self._stream.time_base))
+                length = max(length, float(picture.duration * self._unit))
             end = seconds + length
         steps.discard(0)
         if steps and max(steps) > 2 * min(steps):
@@ -150,7 +152,7 @@ class _Film:
                 LOG.warning("%s: %d of its pictures are damaged", self._name, damaged)
 
     def _seconds(self, stamp: int | None) -> float | None:
-        return None if stamp is None else float((stamp - self._delay) * self._stream.time_base) - self._zero
+        return None if stamp is None else float((stamp - self._delay) * self._unit) - self._zero
 
     def _packets(self) -> Iterator[Any]:
         """Packets of pictures; `_sound_end` keeps up with those of sound. An empty one says that a picture stays."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
-import av
+import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+UNNAMED = range(29, 40)
+"""Numbers of what FFmpeg adds to pictures and PyAV has no name for, such as EXIF, view numbers and layers."""
 LEAST_STRETCH, MOST_STRETCH = 0.01, 3
 """Pixels that are less out of square stay as they are; a shape of pixels beyond is taken for damage."""
 
@@ -20,9 +23,25 @@ def rgb(picture: av.VideoFrame, pixel: Fraction | None) -> Image:
     are not square are enlarged in one direction. The display matrix counts to the nearest quarter turn.
     """
     width, height = _square(picture.width, picture.height, pixel or Fraction(1))
-    image: Image = picture.to_ndarray(format="rgb24", width=width, height=height)
-    matrix = picture.side_data.get("DISPLAYMATRIX")
+    image: Any = picture.to_ndarray(format="rgb24", width=width, height=height)
+    try:
+        beside: Any = picture.side_data
+    except ValueError:  # one without a name
+        beside = _named(picture).side_data
+    matrix = beside.get("DISPLAYMATRIX")
     return image if matrix is None else _turned(image, np.frombuffer(bytes(matrix), "<i4"))
+
+
+def _named(picture: Any) -> Any:
+    """The picture without what PyAV has no name for, where it can list nothing of all that belongs to a picture."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
+    )
+    filters = [graph.add("sidedata", f"mode=delete:type={number}") for number in UNNAMED]
+    graph.link_nodes(source, *filters, graph.add("buffersink")).configure()
+    graph.vpush(picture)
+    return graph.vpull()
 
 
 def _square(width: int, height: int, pixel: Fraction) -> tuple[int, int]:

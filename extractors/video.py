@@ -77,7 +77,8 @@ def half(frame: Image, crop: str) -> Image:
 
 def room(image: Image, place: str) -> int:
     """How many pictures of this size are described together on a type of device."""
-    return max(1, min(BATCH[place], PIXELS[place] // (image.shape[0] * image.shape[1])))
+    pixels: int = image.shape[0] * image.shape[1]
+    return max(1, min(BATCH[place], PIXELS[place] // pixels))
 
 
 def batches(pictures: Iterable[Picture], place: str) -> Iterator[list[Picture]]:

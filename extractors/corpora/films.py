@@ -212,4 +212,4 @@ def _filled(path: Path, stream: Any) -> bool:
 
 def _raw(stream: Any) -> bool:
     """Pictures are stored as they are, so that a black one may be nothing but zeros."""
-    return stream.codec_context.name == "rawvideo"
+    return bool(stream.codec_context.name == "rawvideo")

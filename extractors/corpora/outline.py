@@ -36,7 +36,7 @@ def outline(path: Path) -> Outline:
 
 
 def _at(file: BinaryIO, place: int, count: int) -> bytes:
-    file.seek(min(place, 2**62))  # a damaged length may be more than a file can have
+    file.seek(min(place, 2**40))  # a damaged length may be more than a file can have
     return file.read(count)
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @settings(max_examples=30, deadline=None)
 @given(items=st.lists(st.none() | st.integers(), max_size=20), depth=st.integers(1, 5))
 def test_same_items_in_the_same_order(items: list[int | None], depth: int) -> None:
-    assert list(ahead(iter(items), lambda _: depth)) == items
+    assert list(ahead(iter(items), depth)) == items
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -33,7 +33,7 @@ def test_never_more_than_its_depth_ahead_and_always_in_one_other_thread(depth: i
             threads.add(threading.get_ident())
             yield number
 
-    for number in ahead(source(), lambda _: depth):
+    for number in ahead(source(), depth):
         deadline = time.monotonic() + 5
         while len(made) < min(20, number + 1 + depth) and time.monotonic() < deadline:
             time.sleep(0.001)  # the thread gets as far as it may
@@ -50,7 +50,7 @@ def test_items_are_made_while_the_consumer_works() -> None:
             yield number
 
     begin = time.monotonic()
-    for _ in ahead(slow(10), lambda _: 2):
+    for _ in ahead(slow(10), 2):
         time.sleep(0.05)
     assert time.monotonic() - begin < 0.8  # 0.55 together, 1.0 one after the other
 
@@ -63,7 +63,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
 
     found = []
     with pytest.raises(ZeroDivisionError, match="third"):
-        for item in ahead(source(), lambda _: 5):
+        for item in ahead(source(), 5):
             found.append(item)
     assert found == [1, 2]
 
@@ -82,7 +82,7 @@ def test_a_consumer_that_stops_early_ends_the_thread_and_closes_the_source(how: 
             closed.append(True)
 
     def consume() -> None:
-        stream = ahead(source(), lambda _: 2)
+        stream = ahead(source(), 2)
         for number in stream:
             if number == 3 and how == "close":
                 return
@@ -115,12 +115,12 @@ def test_the_depth_may_follow_the_items() -> None:
 
 def test_a_stream_that_nobody_reads_starts_no_thread() -> None:
     before = threading.active_count()
-    ahead(iter([1]), lambda _: 1)
+    ahead(iter([1]), 1)
     assert threading.active_count() == before
 
 
 def test_a_program_that_fails_with_work_ahead_ends() -> None:
-    program = "from extractors.overlap import ahead\nfor n in ahead(range(9), lambda n: 3): n // 0"
+    program = "from extractors.overlap import ahead\nimport itertools\nfor n in ahead(itertools.count(), 3): n // 0"
     job = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=20)
     assert job.returncode == 1
     assert job.stderr.splitlines()[-1].startswith("ZeroDivisionError")
