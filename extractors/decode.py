@@ -84,7 +84,7 @@ class _Film:
         self._name, self._container, self._stream = name, container, stream
         self._unit = stream.time_base or Fraction(1)
         self._zero, self._delay, self._sound_end = begin(container), 0, 0.0
-        self._length = float(1 / stream.average_rate) if stream.average_rate else 0.0
+        self._mean = float(1 / stream.average_rate) if stream.average_rate else 0.0
         most = max(stream.average_rate or 0, stream.guessed_rate or 0)  # the mean is low where pictures stand still
         self.rate = float(most or 1 / self._unit)
         self.pixel = stream.sample_aspect_ratio
@@ -109,10 +109,9 @@ class _Film:
             yield index, seconds, picture
             if last >= 0:
                 steps.add(index - last)
-            last, length = index, self._length
-            if picture is not None and picture.duration:
-                length = max(length, float(picture.duration * self._unit))
-            end = seconds + length
+            last = index
+            says = float(picture.duration * self._unit) if picture is not None else 0.0
+            end = seconds + max(says or self._mean, 1 / self.rate)
         steps.discard(0)
         if steps and max(steps) > 2 * min(steps):
             end = max(end, self._sound_end)

@@ -68,8 +68,8 @@ def film(path: Path) -> Film:
             first_only = track.again or (joined and not track.goes_on())
             if first_only or track.ends_damaged or ((cut or track.stopped) and not track.complete(size)):
                 return Film("", track.last, track.promised, silent, JOINED if first_only else CUT)
-            behind = size - units.reach if units.reach and not cut else 0
-            return Film("", None, track.length(), silent, odd=FOLLOWING if joined else track.odd(behind))
+            odd = FOLLOWING if joined else track.odd(size - units.reach if units.reach else 0)
+            return Film("", None, track.length(), silent, odd=odd)
     except (OSError, ValueError, av.FFmpegError) as error:
         return Film(f"unreadable ({one_line(error)})")
 
@@ -82,6 +82,7 @@ class _Track:
         names = container.format.name.split(",")
         self._avi, self._mov, self._says = "avi" in names, "mov" in names, {"matroska", "flv", "asf"} & {*names}
         self._frame = float(1 / stream.average_rate) if stream.average_rate else 0.0
+        self._least = float(1 / max(stream.average_rate, stream.guessed_rate or 0)) if stream.average_rate else 0.0
         self._duration = (container.duration or 0) / 1e6
         self._begins: list[float] = []
         self._damaged = 0
@@ -127,11 +128,13 @@ class _Track:
         return 0 < self.promised < self._end - LONGER_SECONDS
 
     def odd(self, behind: int) -> str:
-        """What is wrong with a film that is all there, of whose bytes `behind` belong to no part of it."""
+        """What is wrong with a film whose pictures are all there; it has bytes `behind` it, or too few if negative."""
         if self._damaged:
             return f"{self._damaged} of its pictures are damaged"
         if behind > BEHIND_BYTES:
             return f"{behind} bytes are damaged, or lie behind its end"
+        if behind < 0:
+            return f"the last {-behind} bytes are missing, but no picture"
         says, has = self.promised, self._end if self._avi or self._mov else max(self._end, self._others_end)
         return f"its header says {says:.3f} s, it has {has:.3f} s" if says and abs(says - has) > WRONG_SECONDS else ""
 
@@ -179,8 +182,8 @@ class _Track:
         if not self.ends_damaged:
             self._begins.append(begins)
             self.last = max(self.last, begins)
-            length = float((packet.duration or 0) * packet.time_base)
-            self._end = max(self._end, begins + max(length, self._frame))
+            says = float((packet.duration or 0) * packet.time_base)
+            self._end = max(self._end, begins + max(says or self._frame, self._least))
 
     def _time(self, stamp: int, packet: Any) -> float:
         return float(stamp * packet.time_base) - self._zero

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof", b"pnot")
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-EBML, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+EBML, SEGMENT, CLUSTER, VOID = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0xEC
 FLV_TAGS = (8, 9, 18)
 TS_PACKETS = ((0, 188), (4, 192), (0, 204))
 """Place of the first sync byte and length of packets."""
@@ -67,18 +67,22 @@ def _boxes(file: BinaryIO) -> Outline:
 
 def _elements(file: BinaryIO) -> Outline:
     size = file.seek(0, SEEK_END)
-    place = reach = recordings = 0
+    place = reach = recordings = inside = 0
     while head := _at(file, place, 12):
         wide = 9 - head[0].bit_length()
         if wide > 4 or len(head) <= wide or not head[wide]:
             break
         name = int.from_bytes(head[:wide], "big")
+        if place >= inside and name not in (EBML, SEGMENT, VOID):
+            break
         long = 9 - head[wide].bit_length()
         length = int.from_bytes(head[wide : wide + long], "big") & ((1 << 7 * long) - 1)
         known = length != (1 << 7 * long) - 1
         recordings += name == EBML
         place += wide + long
         reach = max(reach, place + length * known)
+        if name == SEGMENT:
+            inside = place + length
         if name not in (SEGMENT, CLUSTER):  # whose parts come next
             if not known:
                 return Outline(0, recordings)
