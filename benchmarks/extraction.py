@@ -171,7 +171,7 @@ def looked_at(rows: Sequence[Utterance], root: Path, rate: float) -> Iterator[Fr
         spans = [(row.crop, ticks(row.video_start, row.video_end, rate)) for row in group]
         wanted = sorted({tick for _, span in spans for tick in span})
         for tick, frame in frames(root / film, wanted, rate):
-            for crop in {crop for crop, span in spans if tick in span}:
+            for crop in {crop for crop, span in spans if tick in span and frame is not None}:
                 yield video.half(frame, crop)
 
 
@@ -198,6 +198,8 @@ def video_loop(rows: Sequence[Utterance], root: Path, settings: VideoEncoder, ou
     def described(row: Utterance) -> Iterator[np.ndarray]:
         span = ticks(row.video_start, row.video_end, settings.frames_per_second)
         for _, frame in frames(root / row.video, span, settings.frames_per_second):
+            if frame is None:
+                continue
             picture = video.half(frame, row.crop)
             boxes, _ = detector.detect(picture)
             if boxes is not None:

@@ -38,10 +38,11 @@ from extractors import ferplus
 from extractors.decode import frames
 from extractors.denseface.inference import Features
 from extractors.denseface.network import Denseface, load
-from extractors.faces import SIDE, Box, Follower, Image, cut, side_of, square
+from extractors.faces import SIDE, Box, Follower, cut, side_of, square
 from extractors.ferplus_targets import EMOTIONS, split_targets
 from extractors.files import read_csv
 from extractors.settings import VideoEncoder
+from extractors.upright import Image
 
 SETTINGS = VideoEncoder()
 DEFAULT = SETTINGS.margin
@@ -109,6 +110,8 @@ def clip_faces(detector: MTCNN, folder: Path) -> tuple[list[Face], int]:
         label = EMOTIONS.index(LABELS.get(clip["emotion"], clip["emotion"]))
         follower = Follower(SETTINGS.threshold, round(SETTINGS.frames_per_second))
         for tick, frame in frames(folder / clip["file"], range(10**6), SETTINGS.frames_per_second):
+            if frame is None:
+                continue
             total += 1
             ((boxes, likely, points),) = detect(detector, frame[None])
             best = None if boxes is None else follower.choose(tick, boxes.astype(float), likely.astype(float))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 FORMATS = (
     "aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "ape", "asf", "au", "avi", "caf", "dv", "flac", "flv", "gxf", "h264",
@@ -32,3 +33,11 @@ def begin(container: InputContainer) -> float:
     import av
 
     return (container.start_time or 0) / av.time_base
+
+
+def film_stream(container: InputContainer) -> VideoStream | None:
+    """The first track of pictures that is no cover of a recording."""
+    from av.stream import Disposition
+
+    films = (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic)
+    return next(films, None)

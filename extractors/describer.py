@@ -15,8 +15,9 @@ from extractors.denseface.inference import Features
 from extractors.denseface.network import DIM, load
 from extractors.device import forward
 from extractors.encoders import weights_sha256
-from extractors.faces import Box, Detector, Follower, Image, cut
+from extractors.faces import Box, Detector, Follower, cut
 from extractors.settings import VideoEncoder
+from extractors.upright import Image
 
 MEMORY = 1.0
 """Seconds for which a face that is out of sight is remembered."""
@@ -98,7 +99,7 @@ class Describer:
     def features(self, faces: Sequence[Face]) -> Tensor:
         """(faces, 342) float32 on the device."""
         if not faces:
-            return torch.zeros(0, DIM)
+            return torch.zeros(0, DIM, device=self.device)
         greys = torch.stack([face.grey for face in faces])[:, None]
         greys = greys.pin_memory() if self.device.type == "cuda" else greys
         with forward(self.device, self.settings.precision):

@@ -8,13 +8,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from extractors.files import UserError
+from extractors.upright import Image
+
 Box = NDArray[np.float64]  # left, top, right, bottom in pixels
-Image = NDArray[np.uint8]  # (height, width, RGB)
 
 SIDE = 64
 GREY = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 TOGETHER = {"cpu": 8, "cuda": 128}
 """Frames that pass MTCNN together: on a CPU as many as stay in its cache."""
+PIXELS = {"cpu": 2**23, "cuda": 2**27}
+"""Of the frames that pass MTCNN together, if there is more than one; three times as many values, which PyTorch's
+pooling counts in 32 bits."""
 
 
 class Detector:
@@ -29,12 +34,18 @@ class Detector:
     def __call__(self, frames: Image) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Boxes (faces, 4) and probabilities (faces,) for each of the frames (batch, height, width, RGB).
 
-        The most probable face comes first.
+        The most probable face comes first. UserError when the memory of a GPU is too small.
         """
         found = []
-        for part in torch.from_numpy(frames).split(TOGETHER[self.device.type]):
-            pictures = part.pin_memory() if self.device.type == "cuda" else part
-            found += self.network(pictures.to(self.device, non_blocking=True))
+        place = self.device.type
+        height, width = frames.shape[1:3]
+        for part in torch.from_numpy(frames).split(max(1, min(TOGETHER[place], PIXELS[place] // (height * width)))):
+            pictures = part.pin_memory() if place == "cuda" else part
+            try:
+                found += self.network(pictures.to(self.device, non_blocking=True))
+            except torch.OutOfMemoryError as error:
+                size = f"{len(part)} pictures of {width} x {height} are too large for the memory of {self.device}"
+                raise UserError(f"encoders.video.min_face: {size}; raise it, or use --device cpu") from error
         return [(boxes.double().numpy(), likely.double().numpy()) for boxes, likely in found]
 
 

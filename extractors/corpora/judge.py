@@ -110,11 +110,11 @@ def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark
     if seen.problem:
         raise UnusableError("video", f"{avi}: {seen.problem}")
     if seen.breaks_off is not None and (row.video_end is None or row.video_end > seen.breaks_off):
-        end = seen.promised if row.video_end is None else row.video_end
-        reason = f"cut off, the last picture is at {seen.breaks_off:.3f} s, the utterance ends at {end:.3f} s"
+        end = row.video_end or seen.seconds
+        reason = f"{seen.how} {seen.breaks_off:.3f} s" + (f", the utterance ends at {end:.3f} s" if end else "")
         raise UnusableError("video", f"{avi}: {reason}")
-    if row.video_start and seen.promised and row.video_start >= seen.promised:
-        reason = f"{seen.promised:.3f} s long, the utterance begins at {row.video_start:.3f} s"
+    if row.video_start and seen.seconds and row.video_start >= seen.seconds:
+        reason = f"{seen.seconds:.3f} s long, the utterance begins at {row.video_start:.3f} s"
         raise UnusableError("video", f"{avi}: {reason}")
 
     odd: list[tuple[Stage, str]] = []
@@ -128,10 +128,14 @@ def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark
         labelled = row.video_end - (row.video_start or 0.0)
         if row.audio_end is None and abs(labelled - seconds) > 0.1:
             odd.append(("audio", f"{seconds:.3f} s long, by the labels {labelled:.3f} s"))
-        if seen.promised and row.video_end > seen.promised + 0.1:
-            odd.append(("video", f"{avi}: {seen.promised:.3f} s long, the utterance ends at {row.video_end:.3f} s"))
-    elif row.audio_end is None and seen.promised and abs(seen.promised - seconds) > 0.5:
-        odd.append(("video", f"{seconds:.3f} s of sound, {seen.promised:.3f} s of picture"))
+        if seen.seconds and row.video_end > seen.seconds + 0.1:
+            odd.append(("video", f"{avi}: {seen.seconds:.3f} s long, the utterance ends at {row.video_end:.3f} s"))
+    elif row.audio_end is None and seen.seconds and abs(seen.seconds - seconds) > 0.5:
+        odd.append(("video", f"{seconds:.3f} s of sound, {seen.seconds:.3f} s of picture"))
+    if seen.breaks_off is not None:
+        odd.append(("video", f"{avi}: {seen.how} {seen.breaks_off:.3f} s"))
+    if seen.odd:
+        odd.append(("video", f"{avi}: {seen.odd}"))
     if seen.silent:
         odd.append(("video", f"{avi} has no sound track"))
     return [Remark(row.utterance, stage, text) for stage, text in odd]

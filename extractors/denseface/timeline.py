@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +18,14 @@ from extractors.ferplus_targets import EMOTIONS
 from extractors.files import UserError, publish, write_csv
 from extractors.settings import VideoEncoder, parse
 from extractors.shard import UnreadableError
-from extractors.video import BATCH, half
+from extractors.video import batches, half
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from extractors.describer import Describer, Face
+    from extractors.upright import Image
 
 OVERVIEW = "timeline.csv"
 OVERVIEW_COLUMNS = ("file", "seconds", "frames", "faces", "faces_percent", "emotion", "emotion_percent", "problem")
@@ -133,13 +133,22 @@ def look(path: Path, crop: str, describer: Describer) -> Clip:
     stream = frames(path, ticks(None, None, per_second), per_second)
     looks: dict[int, Look | None] = {}
     follower = describer.follower()
-    while batch := list(islice(stream, BATCH[describer.device.type])):
-        order, images = zip(*((tick, half(frame, crop)) for tick, frame in batch), strict=True)
+
+    def pictures() -> Iterator[tuple[int, Image]]:
+        for tick, frame in stream:
+            looks[tick] = None
+            if frame is not None:
+                yield tick, half(frame, crop)
+
+    described = 0
+    for batch in batches(pictures(), describer.device.type):
+        described += len(batch)
+        order, images = zip(*batch, strict=True)
         faces = describer.faces(order, images, [follower] * len(order))
         emotions = iter(describer.emotions([face for face in faces if face]))
         for tick, face in zip(order, faces, strict=True):
             looks[tick] = Look(face, next(emotions)) if face else None
-    if not looks:
+    if not described:
         raise UnreadableError(f"{path.name} has no decodable frame")
     return Clip(looks, per_second)
 

@@ -66,7 +66,7 @@ def heard_at(wave: NDArray[np.float32], place: float, truth: float, seconds: flo
 def write_film(
     path: Path,
     seconds: float = 4.0,
-    rate: int = 25,
+    rate: int | Fraction = 25,
     pts: list[int] | None = None,
     sound_from: float | None = 0.0,
     options: dict[str, str] | None = None,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from av.stream import Disposition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extractors.container import film_stream, open_media
 from extractors.decode import frames, ticks
 from extractors.shard import UnreadableError
 from extractors.sound_track import read_track
+from tests.extractors.clock import write_film
 
 Writer = Callable[[Path, Sequence[Any], str], None]
 
@@ -131,7 +135,7 @@ def test_a_truncated_file_ends_early(path: Path) -> None:
     assert all(np.array_equal(cut_short[tick], whole[tick]) for tick in list(cut_short)[:-1])
 
 
-def test_frames_that_fail_to_decode_shift_nothing(path: Path) -> None:
+def test_frames_that_fail_to_decode_shift_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with av.open(str(path)) as container:
         places = [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
     raw = bytearray(path.read_bytes())
@@ -139,9 +143,76 @@ def test_frames_that_fail_to_decode_shift_nothing(path: Path) -> None:
         raw[start : start + size] = bytes(size)  # chunk headers stay: the reader counts frames by them
     path.write_bytes(raw)
     found = dict(frames(path, range(40), 10))
-    assert sorted(set(range(40)) - found.keys()) == [17, 18]  # frames 51 and 54; 56 is too late for both
+    assert list(found) == list(range(40))
+    assert [tick for tick, picture in found.items() if picture is None] == [17, 18]  # frames 51, 54; 56 is too late
     sound = [tick for tick in found if tick < 16 or tick > 19]
     assert all(abs(number(found[tick]) - tick * 2.997) <= 1 for tick in sound)
+    assert caplog.text.count("v.avi") == 1
+    assert "6 of its pictures are damaged" in caplog.text
+
+
+@pytest.mark.parametrize("rate", ["10", "30"])
+def test_a_damaged_picture_is_no_measurement_in_other_formats(tmp_path: Path, rate: str) -> None:
+    """Pictures 8 to 13 of a Motion JPEG film are overwritten."""
+    file = tmp_path / "v.mkv"
+    with av.open(str(file), "w") as out:
+        stream = out.add_stream("mjpeg", rate=int(rate))
+        stream.height, stream.width, stream.pix_fmt = 48, 96, "yuvj420p"
+        for index, picture in enumerate(numbered(30)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuvj420p")
+            frame.pts = index
+            for packet in stream.encode(frame):
+                packet = av.Packet(b"no picture") if 8 <= index < 14 else packet
+                packet.stream, packet.pts, packet.dts, packet.time_base = stream, index, index, Fraction(1, int(rate))
+                out.mux(packet)
+    found = dict(frames(file, count(0), int(rate)))
+    assert list(found) == list(range(30))
+    assert [tick for tick, picture in found.items() if picture is None] == list(range(8, 13))  # 14 stands in for 13
+    assert all(abs(number(found[tick]) - tick) <= 1 for tick in (*range(8), *range(14, 30)))
+
+
+def test_empty_packets_say_that_a_picture_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "v.nut"
+    with av.open(str(file), "w") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 96, "yuv420p"
+        stream.bit_rate = 8_000_000
+        for index, picture in enumerate(numbered(30)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = index
+            packets = [av.Packet(b"")] if 5 <= index < 9 else stream.encode(frame)
+            for packet in packets:
+                if not packet.size:
+                    packet.stream, packet.pts, packet.dts, packet.time_base = stream, index, index, Fraction(1, 10)
+                out.mux(packet)
+        out.mux(stream.encode(None))
+    assert [number(picture) for _, picture in frames(file, count(0), 10)] == [*range(5), *[4] * 4, *range(9, 30)]
+    assert caplog.text == ""
+
+
+def test_a_cover_is_no_film(tmp_path: Path) -> None:
+    """Recordings of sound may have a picture that never changes."""
+    file = tmp_path / "v.mp4"
+    with av.open(str(file), "w") as out:
+        track, cover = out.add_stream("aac", rate=16_000, layout="mono"), out.add_stream("mjpeg", rate=10)
+        cover.disposition = Disposition.attached_pic
+        cover.height, cover.width, cover.pix_fmt = 48, 96, "yuvj420p"
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound.sample_rate, sound.pts = 16_000, 0
+        picture = av.VideoFrame.from_ndarray(numbered(1)[0], format="rgb24").reformat(format="yuvj420p")
+        picture.pts = 0
+        out.mux([*cover.encode(picture), *cover.encode(None), *track.encode(sound), *track.encode(None)])
+    with open_media(file) as container:
+        assert container.streams.video
+        assert film_stream(container) is None
+    with pytest.raises(UnreadableError, match=r"v\.mp4 has no video stream"):
+        list(frames(file, [0], 10))
+
+
+def test_a_film_that_was_joined_of_two_ends_with_the_first(tmp_path: Path) -> None:
+    write_film(tmp_path / "a.ts", 2.0)
+    (tmp_path / "a.ts").write_bytes(2 * (tmp_path / "a.ts").read_bytes())
+    assert [tick for tick, _ in frames(tmp_path / "a.ts", count(0), 5)] in ([*range(10)], [*range(11)])
 
 
 def test_what_is_no_video_says_so(tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def test_frames_without_a_face_have_no_features(describer: Describer, face: Any)
     assert describer([0], [empty], [describer.follower()]) == [None]
 
 
+def test_features_of_no_face_are_where_those_of_faces_are(describer: Describer) -> None:
+    describer.device = torch.device("meta")
+    assert describer.features([]).device.type == "meta"
+    assert describer.features([]).shape == (0, 342)
+
+
 @pytest.mark.parametrize("half", [slice(0, 240), slice(240, 480)])
 def test_a_face_is_followed_from_batch_to_batch(describer: Describer, face: Any, half: slice) -> None:
     one, two = np.zeros((2, 240, 480, 3), np.uint8)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extractors.denseface.augment import plain
-from extractors.faces import Detector, Follower, cut, square
+from extractors.faces import PIXELS, Detector, Follower, cut, square
+from extractors.files import UserError
 from extractors.settings import DensefaceRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -43,6 +44,37 @@ def test_frames_smaller_than_a_face_have_none(detector: Detector) -> None:
     ((boxes, likely),) = detector(np.zeros((1, 30, 100, 3), np.uint8))
     assert boxes.shape == (0, 4)
     assert len(likely) == 0
+
+
+@pytest.mark.parametrize(("shape", "together"), [((480, 720), 8), ((1080, 1440), 5), ((2160, 3840), 1), ((9, 9), 8)])
+def test_large_frames_pass_in_smaller_numbers(shape: tuple[int, int], together: int) -> None:
+    detector = Detector.__new__(Detector)
+    detector.device, sizes = CPU, []
+
+    def network(pictures: Any) -> Any:
+        sizes.append(len(pictures))
+        return [(torch.zeros(0, 4), torch.zeros(0))] * len(pictures)
+
+    detector.network = network  # type: ignore[assignment]
+    frames = np.zeros((9, *shape, 3), np.uint8)
+    assert len(detector(frames)) == 9
+    assert sizes == [*[together] * (9 // together), *([9 % together] if 9 % together else [])]
+
+
+def test_no_batch_on_a_gpu_has_more_values_than_its_pooling_counts() -> None:
+    assert 3 * max(PIXELS["cuda"], 8192 * 8192) < 2**31
+
+
+def test_a_gpu_whose_memory_is_too_small_is_the_users_error() -> None:
+    detector = Detector.__new__(Detector)
+    detector.device = CPU
+
+    def network(pictures: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    detector.network = network  # type: ignore[assignment]
+    with pytest.raises(UserError, match=r"encoders\.video\.min_face: 2 pictures of 90 x 80 .* raise it"):
+        detector(np.zeros((2, 80, 90, 3), np.uint8))
 
 
 def index(follower: Follower, tick: int, boxes: Any, likely: list[float]) -> int | None:

@@ -100,6 +100,19 @@ def test_a_consumer_that_stops_early_ends_the_thread_and_closes_the_source(how: 
     assert closed == [True]
 
 
+def test_the_depth_may_follow_the_items() -> None:
+    made: list[int] = []
+
+    def source() -> Iterator[int]:
+        for number in range(20):
+            made.append(number)
+            yield number
+
+    for number in ahead(source(), lambda number: 3 if number < 10 else 1):
+        time.sleep(0.01)
+        assert len(made) <= min(20, number + 2 + (2 if number < 12 else 0))
+
+
 def test_a_stream_that_nobody_reads_starts_no_thread() -> None:
     before = threading.active_count()
     ahead(iter([1]), 1)

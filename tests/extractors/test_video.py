@@ -14,6 +14,8 @@ import av
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from extractors import video
 from extractors.decode import frames
@@ -22,6 +24,7 @@ from extractors.describer import Describer
 from extractors.faces import Detector, Follower, cut
 from extractors.settings import VideoEncoder
 from extractors.store import FeatureStore
+from tests.extractors.test_upright import MATRICES, turned_by, write
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Writer = Callable[[Path, Sequence[Any], str], None]
@@ -166,6 +169,94 @@ def test_memory_does_not_grow_with_the_film(small: Any, write_avi: Writer, monke
     monkeypatch.setattr(video, "half", counted)
     assert len(extracted(small, Slow())["u"].values) == len(pictures) == 400
     assert 32 <= max(alive) <= 2 * 32 + 4
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 15)), min_size=1, max_size=8))
+def test_merged_spans_cover_the_same_ticks_once(pairs: list[tuple[int, int]]) -> None:
+    spans = [range(start, start + length) for start, length in pairs]
+    found = video.merged(spans)
+    assert [tick for span in found for tick in span] == sorted({tick for span in spans for tick in span})
+    track = video.Track(Follower(0.9, 10), spans)
+    assert [track.wants(tick) for tick in range(80)] == [any(tick in span for span in spans) for tick in range(80)]
+
+
+def test_bookkeeping_grows_with_the_film_not_with_its_utterances(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How often it is asked whether a tick is in a span, for each tick and utterance."""
+    asked = []
+
+    class Counted(video.Track):
+        def wants(self, tick: int) -> bool:
+            asked.append(tick)
+            return super().wants(tick)
+
+    picture = screen(1, 2)[::40, ::40]
+    monkeypatch.setattr(video, "Track", Counted)
+    monkeypatch.setattr(video, "frames", lambda path, wanted, per_second: ((tick, picture) for tick in wanted))
+    monkeypatch.setattr(video.shard, "media", lambda root, name: small.root / name)
+    for number in range(300):
+        crop = ("left", "right")[number % 2]
+        small.add(f"u{number:03}", video="v.avi", crop=crop, video_start=float(number), video_end=number + 2.0)
+    found = extracted(small, Spy())
+    assert {len(item.values) for item in found.values()} == {10}
+    assert len(asked) == 2 * 5 * 301  # two halves
+
+
+def test_what_cannot_be_decoded_moves_nothing(small: Any, write_avi: Writer, caplog: pytest.LogCaptureFixture) -> None:
+    write_avi(small.root / "v.avi", [screen(2 * number, 200) for number in range(100)], "5")
+    path = small.root / "v.avi"
+    with av.open(str(path)) as container:
+        places = [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
+    raw = bytearray(path.read_bytes())
+    for start, size in places[40:47]:
+        raw[start : start + size] = bytes(size)
+    path.write_bytes(raw)
+    spans = {"a": (0.0, 20.0), "b": (7.0, 10.0), "c": (8.2, 9.0), "d": (18.0, 22.0), "e": (None, None)}
+    for name, (start, end) in spans.items():
+        small.add(name, video="v.avi", crop="left", video_start=start, video_end=end)
+    found = extracted(small, Spy())
+    for name, first, count in (("a", 0, 100), ("b", 35, 15), ("d", 90, 10), ("e", 0, 100)):
+        ticks = range(first, first + count)
+        assert list(found[name].valid) == [not 40 <= tick < 46 for tick in ticks]  # 47 stands in for 46
+        shown = [2 * max(tick, 47 if tick == 46 else 0) for tick in ticks if not 40 <= tick < 46]
+        values = found[name].values[found[name].valid, 0]
+        later = np.array([tick > 46 for tick in ticks])[found[name].valid]
+        assert np.abs(values - shown)[~later].max(initial=0) < 4  # what follows was coded against the damaged ones
+        assert not found[name].values[~found[name].valid].any()
+    assert found["c"] == "v.avi has no decodable frame in the utterance's time span"
+    assert "d: only 10 of 20 frames can be decoded" in caplog.text
+    assert caplog.text.count("of its pictures are damaged") == 1
+
+
+def test_a_turned_film_is_upright_before_a_half_is_cut_out(small: Any) -> None:
+    upright = np.zeros((96, 128, 3), np.uint8)
+    upright[:, 64:] = 200
+    write(small.root / "v.mp4", np.ascontiguousarray(np.rot90(upright)))
+    turned_by(small.root / "v.mp4", MATRICES["a quarter clockwise"])
+    for crop in ("left", "right"):
+        small.add(crop, video="v.mp4", crop=crop)
+    found = extracted(small, Spy())
+    assert np.abs(found["left"].values).max() < 10
+    assert np.abs(found["right"].values - 200).max() < 10
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "cpu", "cuda"),
+    [(480, 360, 32, 128), (480, 720, 32, 128), (720, 1280, 32, 72), (1080, 1440, 21, 43), (2160, 3840, 4, 8)],
+)
+def test_pictures_that_are_described_together_are_fewer_if_they_are_large(
+    height: int, width: int, cpu: int, cuda: int
+) -> None:
+    picture = np.broadcast_to(np.uint8(0), (height, width, 3))
+    assert (video.room(picture, "cpu"), video.room(picture, "cuda")) == (cpu, cuda)
+    seen = list(video.batches(((number, picture) for number in range(100)), "cpu"))
+    assert [number for batch in seen for number, _ in batch] == list(range(100))
+    assert {len(batch) for batch in seen[:-1]} == {cpu}
+
+
+def test_a_large_picture_ends_a_batch_of_small_ones() -> None:
+    small, large = np.zeros((1, 1, 3), np.uint8), np.broadcast_to(np.uint8(0), (4320, 7680, 3))
+    order = [small] * 10 + [large] * 2 + [small] * 40
+    assert [len(batch) for batch in video.batches(((picture,) for picture in order), "cpu")] == [11, 1, 32, 8]
 
 
 def test_features_are_denseface_of_the_detected_face(

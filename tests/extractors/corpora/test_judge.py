@@ -23,7 +23,7 @@ def silent(items: Any, what: str, unit: str, total: int | None = None) -> Any:
 @pytest.fixture
 def media(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the two files are found to be."""
-    found: dict[str, Any] = {"sound": Sound(seconds=3.0), "film": Film(promised=3.0), "opened": 0}
+    found: dict[str, Any] = {"sound": Sound(seconds=3.0), "film": Film(seconds=3.0), "opened": 0}
     for name in ("a.wav", "v.avi"):
         (tmp_path / name).touch()
 
@@ -86,25 +86,29 @@ def test_length_and_the_policy_for_it(tmp_path: Path, media: dict[str, Any]) -> 
 
 
 def test_sound_and_picture_of_one_clip_differ_in_length(tmp_path: Path, media: dict[str, Any]) -> None:
-    media["film"] = Film(promised=3.4)
+    media["film"] = Film(seconds=3.4)
     assert verdict(tmp_path, ROW) == []
-    media["film"] = Film(promised=3.6)
+    media["film"] = Film(seconds=3.6)
     assert verdict(tmp_path, ROW) == ["3.000 s of sound, 3.600 s of picture"]
 
 
 def test_films_that_break_off(tmp_path: Path, media: dict[str, Any]) -> None:
-    media["film"] = Film(breaks_off=1.5, promised=3.0)
+    media["film"] = Film(breaks_off=1.5, seconds=3.0)
     assert verdict(tmp_path, ROW) == (
         "video",
         "avi: cut off, the last picture is at 1.500 s, the utterance ends at 3.000 s",
     )
     timed = replace(ROW, audio_start=0.5, audio_end=1.5, video_start=0.5)
-    assert verdict(tmp_path, replace(timed, video_end=1.5)) == []
+    assert verdict(tmp_path, replace(timed, video_end=1.5)) == ["avi: cut off, the last picture is at 1.500 s"]
     assert verdict(tmp_path, replace(timed, video_end=1.6))[0] == "video"
-    media["film"] = Film(promised=3.0)
+    media["film"] = Film(breaks_off=1.5, how="ends here:", odd="not heard of")
+    assert verdict(tmp_path, ROW) == ("video", "avi: ends here: 1.500 s")
+    media["film"] = Film(seconds=3.0, odd="2 of its pictures are damaged")
+    assert verdict(tmp_path, ROW) == ["avi: 2 of its pictures are damaged"]
+    media["film"] = Film(seconds=3.0)
     assert verdict(tmp_path, replace(timed, video_end=3.05)) == []
     assert verdict(tmp_path, replace(timed, video_end=3.2)) == ["avi: 3.000 s long, the utterance ends at 3.200 s"]
-    media["film"] = Film(promised=3.0, silent=True)
+    media["film"] = Film(seconds=3.0, silent=True)
     assert verdict(tmp_path, ROW) == ["avi has no sound track"]
     assert verdict(tmp_path, replace(ROW, video_start=3.0, video_end=6.0)) == (
         "video",

@@ -96,6 +96,16 @@ def test_tables_and_picture_of_a_film(
     assert float(second["emotion_percent"]) == pytest.approx(100 * mean.max(), abs=0.1)
 
 
+def test_what_cannot_be_decoded_is_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.full((64, 128, 3), 60, np.uint8)
+    monkeypatch.setattr(timeline, "frames", lambda *_: ((tick, None if tick == 2 else picture) for tick in range(4)))
+    clip = look(tmp_path / "a.avi", "full", Spy())
+    assert [(tick, found is None) for tick, found in clip.looks.items()] == [(k, k == 2) for k in range(4)]
+    monkeypatch.setattr(timeline, "frames", lambda *_: ((tick, None) for tick in range(4)))
+    with pytest.raises(UnreadableError, match="no decodable frame"):
+        look(tmp_path / "a.avi", "full", Spy())
+
+
 @pytest.mark.parametrize(("crop", "grey"), [("left", 60), ("right", 180), ("full", 120)])
 def test_looks_at_the_part_in_batches(tmp_path: Path, write_avi: Writer, crop: str, grey: int) -> None:
     picture = np.full((64, 128, 3), 60, np.uint8)
