@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extractors import sound_track, speech
+from extractors import speech, waves
 from extractors.store import FeatureStore
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -26,9 +26,9 @@ def test_speech_decodes_a_sound_track_that_parts_could_share_once(small: Any, mo
     def spans(path: Path, wanted: list[Any]) -> Iterator[Any]:
         opened.append(path.name)
         for index, _ in enumerate(wanted):
-            yield index, np.linspace(-0.5, 0.5, 8000, dtype=np.float32)[:, None], 16_000
+            yield index, [(np.linspace(-0.5, 0.5, 8000, dtype=np.float32)[:, None], 16_000)]
 
-    monkeypatch.setattr(sound_track, "read_spans", spans)
+    monkeypatch.setattr(waves, "read_spans", spans)
     monkeypatch.setattr(speech, "CHUNK", 2)
     with FeatureStore(small.run(speech, "speech.h5", "--settings", '{"model": "logmel"}')) as store:
         assert set(store.problems) == {f"{index}own" for index in range(5)}
