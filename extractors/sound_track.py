@@ -156,16 +156,17 @@ class Track:
 
 def _steps(frames: Iterator[Any], container: Any, timed: bool) -> Iterator[tuple[Any, float]]:
     """Each frame, and by how many seconds it is later than where the frames before it end."""
-    covers = Disposition.attached_pic
-    zero = begin(container) if any(not stream.disposition & covers for stream in container.streams.video) else None
-    lag: float | None = None
+    pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    lag = begin(container) if timed and pictures else None
+    first = True
     for frame, lags in _with_lags(frames, timed):
-        before = lag
-        if before is None:
-            before = lags[0] if zero is None or not timed else zero
-            lag = lags[0]
-        elif min(lags) > before + TOLERANCE_SECONDS or max(lags) < before - TOLERANCE_SECONDS:
-            lag = min(lags) if min(lags) > before else max(lags)
+        before = lags[0] if lag is None else lag
+        tolerance = TOLERANCE_SECONDS if len(lags) == AGREEING else OVERLAP_SECONDS  # near the end fewer can agree
+        tolerance, first = 0.0 if first else tolerance, False
+        if min(lags) > before + tolerance:
+            lag = min(lags)
+        elif max(lags) < before - tolerance:
+            lag = max(lags)
         else:
             lag = before
         yield frame, lag - before
