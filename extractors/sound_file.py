@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 SLOWEST_HZ, FASTEST_HZ = 1_000, 1_000_000
 """Sampling rates outside are taken for damage."""
 LONGEST_SECONDS = 86_400
+SEEKABLE = (".wav", ".flac", ".aif", ".aiff", ".au", ".w64")
+"""Endings of the names of files that `open_sound` opens, as a rule."""
 _FIRST_BYTES = {"FLAC": b"fLaC\0\0\0\x22", "OGG": b"OggS\0\2"}
 """Where these come again, files were joined; libsndfile reads the first one only."""
 

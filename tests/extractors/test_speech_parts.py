@@ -41,6 +41,25 @@ def test_utterances_of_a_long_wav_need_not_be_one_part(small: Any) -> None:
     assert speech.by_file(small.rows) == [[row] for row in small.rows]
 
 
+def test_an_hour_of_a_long_recording_is_a_part(small: Any) -> None:
+    for index in (*range(0, 900, 2), *range(1, 900, 2)):
+        small.add(f"{index:03}", audio="long.mp3", audio_start=30.0 * index, audio_end=30.0 * index + 30)
+        small.add(f"own{index:03}", audio=f"{index}.wav")
+    found = speech.parts(speech.by_file(small.rows))
+    assert sorted(row.utterance for part in found for row in part) == sorted(row.utterance for row in small.rows)
+    starts = [[row.audio_start for row in part if row.audio == "long.mp3"] for part in found]
+    hours = [part for part in starts if part]
+    assert [len(part) for part in hours] == 7 * [120] + [60]
+    assert [start for part in hours for start in part] == [30.0 * index for index in range(900)]
+    assert {len(part) for part, long in zip(found, starts, strict=True) if not long} == {64, (900 - 4) % 64 or 64}
+
+
+def test_long_utterances_that_are_files_of_their_own_are_parts_of_an_hour(small: Any) -> None:
+    for index in range(64):
+        small.add(f"{index:02}", audio="session.flac", audio_start=600.0 * index, audio_end=600.0 * index + 600)
+    assert [len(part) for part in speech.parts(speech.by_file(small.rows))] == 10 * [6] + [4]
+
+
 def test_memory_of_speech_is_far_below_1_gb_for_clips_of_a_minute(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sixtieth of the size: clips of a second, and 12 MiB."""
 
