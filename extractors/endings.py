@@ -52,8 +52,9 @@ def ragged_end(path: Path, container: Any, last: av.Packet | None) -> str:
         stream.seek(max(size - TAIL_BYTES, 0))
         tail = stream.read()
         stream.seek(0)
-        head = stream.read(6 if kind == "amr" else 8)
-    if kind in ("mov", "flv", "amr") and comes_again(path, head):
+        head = stream.read(6 if kind in ("amr", "ogg") else 8)
+    one_beginning = kind in ("mov", "flv", "amr") or (kind == "ogg" and len(container.streams) == 1)
+    if one_beginning and comes_again(path, head):
         return "another file is joined to its end"
     ragged = (
         (last is not None and last.is_corrupt and kind != "wav")  # a wav may say that it goes on to the end

@@ -59,7 +59,7 @@ class Levels:
                 ends - edges,
             )
         )
-        alive = loud.max(axis=0) >= SILENT
+        alive = ~(loud.max(axis=0) < SILENT)
         if len(alive) == len(self._alive):
             self._alive |= alive
         elif len(alive) > len(self._alive):
@@ -90,7 +90,7 @@ class Levels:
             odd.append(f"its channels cancel one another in their mean ({how_far})")
         elif np.count_nonzero(self._alive) < len(self._alive):
             alive = np.count_nonzero(self._alive)
-            odd.append(f"only {alive} of its {len(self._alive)} channels have sound, and the mean of all is used")
+            odd.append(f"sound in only {alive} of its {len(self._alive)} channels, and the mean of all is used")
         share = found.clipped.sum() / found.samples.sum()
         if share > CLIPPED_SHARE:
             odd.append(f"clipped ({100 * share:.1f} % of its samples stand at full scale)")

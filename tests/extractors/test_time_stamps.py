@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from extractors.sound_track import Track
 from extractors.waves import read_wave
+from tests.extractors.sound_files import encoded, tone
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -96,26 +96,6 @@ def test_a_clock_that_begins_anew_goes_on(tmp_path: Path, second: float) -> None
     np.testing.assert_array_equal(samples(tmp_path / "a.mka"), NOISE)
     np.testing.assert_array_equal(samples(tmp_path / "a.mka", 0.3, 0.6), NOISE[4800:9600])
     assert faults(tmp_path / "a.mka") == "time stamps begin anew at 0.400 s"
-
-
-def tone(rate: int, hertz: float, seconds: float) -> NDArray[np.float32]:
-    wave: NDArray[np.float32] = (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype("f4")
-    return wave
-
-
-def encoded(form: str, codec: str, wave: NDArray[np.float32], rate: int, **options: str) -> bytes:
-    """Bytes of a file of sound alone."""
-    file = io.BytesIO()
-    with av.open(file, "w", format=form, options=options) as out:
-        stream: Any = out.add_stream(codec, rate=rate, layout="mono")
-        stream.bit_rate = 64_000
-        frames = av.AudioResampler(stream.codec_context.format, "mono", rate, stream.frame_size or 1024)
-        frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = rate, 0
-        for part in [*frames.resample(frame), *frames.resample(None)]:
-            out.mux(stream.encode(part))
-        out.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def hertz_at(wave: NDArray[np.float32], seconds: float) -> float:
