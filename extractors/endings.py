@@ -39,12 +39,12 @@ def promised_seconds(path: Path, container: Any, end: float, packets: int, reach
     elif kind in ("wv", "tta", "caf", "ape", "flac"):
         promised = duration
     elif kind in ("matroska", "flv", "asf"):  # the length of the longest track
-        length = duration if kind == "asf" else (container.duration or 0) / av.time_base
+        length = _asf_seconds(path) if kind == "asf" else (container.duration or 0) / av.time_base
         promised = length - begin(container) if length > reached + SHORT_SECONDS else 0.0
     return promised if promised and abs(promised - end) > SHORT_SECONDS else 0.0
 
 
-def ragged_end(path: Path, container: Any, last: av.Packet | None) -> str:
+def ragged_end(path: Path, container: Any, last: Any) -> str:
     """What else is odd about the end of a file; `last` is the last packet of its sound."""
     kind = _kind(container)
     size = path.stat().st_size
@@ -71,6 +71,17 @@ def _kind(container: Any) -> str:
     return str(container.format.name.split(",")[0])
 
 
+def _asf_seconds(path: Path) -> float:
+    """Length that the header of a file says that is shorter than it says itself; 0 for others."""
+    with path.open("rb") as stream:
+        head = stream.read(1 << 16)
+    place = head.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))  # the file properties
+    if place < 0 or int.from_bytes(head[place + 40 : place + 48], "little") <= path.stat().st_size:
+        return 0.0
+    ticks, preroll = (int.from_bytes(head[place + at : place + at + 8], "little") for at in (64, 80))
+    return ticks / 1e7 - preroll / 1e3
+
+
 def _unfinished_ogg(tail: bytes) -> bool:
     """Whether the last page is cut, or is not marked as the last."""
     page = tail[tail.rfind(b"OggS") :]
@@ -87,7 +98,7 @@ def _unfinished_mpeg(tail: bytes) -> bool:
     place += 14 + (tail[place + 13] & 7) if tail[place + 4] & 0xC0 == 0x40 else 12
     while tail[place : place + 3] == b"\0\0\1" and tail[place + 3 : place + 4] != b"\xb9":
         place += 6 + int.from_bytes(tail[place + 4 : place + 6], "big")
-    return place > len(tail)
+    return place > len(tail) or 0 < len(tail) - place < 4
 
 
 def _mpeg_audio_bytes(packet: bytes) -> int:
@@ -105,7 +116,7 @@ def _mp3_frames(path: Path) -> int:
     """Frames that the first one says there are; 0 if it does not."""
     with path.open("rb") as stream:
         head = stream.read(10)
-        if head[:3] == b"ID3":
+        if head[:3] == b"ID3" and len(head) == 10:
             size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
             stream.seek(10 + size)
         else:

@@ -29,8 +29,10 @@ def open_sound(path: Path) -> soundfile.SoundFile | None:
     import soundfile
 
     with path.open("rb") as stream:
-        head = stream.read(4)
-    if head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0"):
+        head = stream.read(8)
+    mp3 = head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
+    film = head[:4] == b"\x1aE\xdf\xa3" or head[4:] == b"ftyp"  # browsers' recordings, whatever their name ends in
+    if mp3 or film:
         return None
     try:
         file = soundfile.SoundFile(os.fsencode(path))  # a str has to be UTF-8

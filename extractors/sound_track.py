@@ -75,7 +75,7 @@ class Track:
         self._changes: list[float] = []
         self._packets = 0
         self._reached = 0.0
-        self._last: av.Packet | None = None
+        self._last: Any = None
 
     def blocks(self) -> Iterator[Block]:
         """The sound; an error of PyAV, OSError or ValueError when the file cannot be opened."""

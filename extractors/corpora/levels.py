@@ -68,7 +68,7 @@ class Levels:
     def close(self) -> None:
         """Nothing more is added."""
         if self._added:
-            self._added = [_Pieces(*map(np.concatenate, zip(*self._added, strict=True)))]
+            self._added = [_Pieces._make(map(np.concatenate, zip(*self._added, strict=True)))]
 
     def not_finite(self, start: float | None, end: float | None) -> bool:
         """Whether there is a sample that is no number between two times in seconds."""
@@ -106,7 +106,7 @@ class Levels:
         inside = (found.begin >= first - 1e-6) & (found.end <= last + 1e-6)
         if not inside.any():
             inside = (found.begin < last) & (found.end > first)
-        return _Pieces(*(values[inside] for values in found)) if inside.any() else None
+        return _Pieces._make(values[inside] for values in found) if inside.any() else None
 
 
 def _decibels(ratio: float) -> str:

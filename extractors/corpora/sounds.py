@@ -15,7 +15,7 @@ from extractors.sound_file import FASTEST_HZ, SLOWEST_HZ, open_sound
 if TYPE_CHECKING:
     import soundfile
 
-READ_SECONDS = 60
+READ_VALUES = 1 << 20
 _FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128, "ULAW": 32_124 / 32_768, "ALAW": 32_256 / 32_768}
 """Largest positive value by the subtype of soundfile, where it is not that of 16 bits."""
 _SHORTENED = re.compile(r"(\d+) \(should be (\d+)\)")
@@ -66,7 +66,7 @@ def _read(file: soundfile.SoundFile, odd: str) -> Sound | None:
     levels = Levels(_FULL_SCALE.get(file.subtype, FULL_SCALE), file.subtype in ("FLOAT", "DOUBLE"))
     count = 0
     try:
-        while len(samples := file.read(READ_SECONDS * rate, dtype="float32", always_2d=True)):
+        while len(samples := file.read(READ_VALUES // file.channels, dtype="float32", always_2d=True)):
             levels.add(count / rate, samples, rate)
             count += len(samples)
     except soundfile.SoundFileError:
@@ -101,5 +101,5 @@ def _decoded(path: Path, odd: str) -> Sound:
     cut, odds = "", [odd, track.faults(), track.ending]
     if track.promised:
         lengths = f"header promises {track.promised:.3f} s, {end:.3f} s are there"
-        cut, odds = (lengths, odds) if track.promised > end else ("", [*odds, lengths])
+        cut, odds = (lengths, odds) if track.promised > end else ("", [*odds, f"joined files: {lengths}"])
     return Sound(seconds=end, cut=cut, odd="; ".join(text for text in odds if text), levels=levels)
