@@ -9,12 +9,12 @@ import av
 
 from extractors.container import begin
 from extractors.corpora.riff import promised_bytes
-from extractors.sound_file import comes_again
+from extractors.sound_file import LONGEST_SECONDS, MAY_BE_CUT, comes_again, unmarked_end
 
 SHORT_SECONDS = 0.15
 """By so much the last frames may differ from what headers say."""
 TAIL_BYTES = 1 << 17
-"""More than the longest page of ogg (64 KiB) and the longest pack of mpg."""
+"""More than the longest pack of mpg."""
 _KILOBITS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KILOBITS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 """Bit rates of layer 3 by the header's index: MPEG 1, and MPEG 2 and 2.5."""
@@ -41,7 +41,7 @@ def promised_seconds(path: Path, container: Any, end: float, packets: int, reach
     elif kind in ("matroska", "flv", "asf"):  # the length of the longest track
         length = _asf_seconds(path) if kind == "asf" else (container.duration or 0) / av.time_base
         promised = length - begin(container) if length > reached + SHORT_SECONDS else 0.0
-    return promised if promised and abs(promised - end) > SHORT_SECONDS else 0.0
+    return promised if 0 < promised <= LONGEST_SECONDS and abs(promised - end) > SHORT_SECONDS else 0.0
 
 
 def ragged_end(path: Path, container: Any, last: Any) -> str:
@@ -59,12 +59,12 @@ def ragged_end(path: Path, container: Any, last: Any) -> str:
     ragged = (
         (last is not None and last.is_corrupt and kind != "wav")  # a wav may say that it goes on to the end
         or (kind == "mpegts" and size % 188 and size % 192)
-        or (kind == "ogg" and _unfinished_ogg(tail))
+        or (kind == "ogg" and unmarked_end(path))
         or (kind == "mpeg" and _unfinished_mpeg(tail))
         or (kind == "mp3" and last is not None and _mpeg_audio_bytes(bytes(last)) > last.size)
         or (kind == "avi" and promised_bytes(path, b"AVI ")[0] > size)
     )
-    return "may be cut off, as its last packet is not complete" if ragged else ""
+    return MAY_BE_CUT if ragged else ""
 
 
 def _kind(container: Any) -> str:
@@ -80,14 +80,6 @@ def _asf_seconds(path: Path) -> float:
         return 0.0
     ticks, preroll = (int.from_bytes(head[place + at : place + at + 8], "little") for at in (64, 80))
     return ticks / 1e7 - preroll / 1e3
-
-
-def _unfinished_ogg(tail: bytes) -> bool:
-    """Whether the last page is cut, or is not marked as the last."""
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27 or not page[5] & 4:
-        return True
-    return len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
 def _unfinished_mpeg(tail: bytes) -> bool:

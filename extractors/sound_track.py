@@ -138,6 +138,7 @@ class Track:
         """Frames of the first sound track; what cannot be decoded is passed over."""
         stream = container.streams.audio[0]
         packets = container.demux()
+        endless = container.format.name == "wav"  # it may say that it goes on to the end of the file, whatever that is
         while True:
             try:
                 packet = next(packets)
@@ -147,7 +148,9 @@ class Track:
                     if packet.size:
                         self._packets += 1
                         self._last = packet
-                    yield from packet.decode()
+                    frames = packet.decode()
+                    self.damaged += packet.is_corrupt and not endless
+                    yield from frames
             except StopIteration:
                 return
             except av.FFmpegError:

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.console import LOG
 from extractors.corpora import Utterance
 from extractors.shard import UnreadableError, media
-from extractors.sound_file import FASTEST_HZ, SLOWEST_HZ, open_sound
+from extractors.sound_file import FASTEST_HZ, SLOWEST_HZ, around_damage, open_sound
 from extractors.sound_track import Piece, read_spans, read_track
 
 RATE_HZ = 16_000
@@ -71,8 +72,16 @@ def _samples(path: Path, start: float | None, end: float | None) -> list[Piece] 
         with file:
             first = min(round((start or 0.0) * file.samplerate), file.frames)
             last = file.frames if end is None else min(round(end * file.samplerate), file.frames)
-            file.seek(first)
-            samples = file.read(max(last - first, 0), dtype="float32", always_2d=True)
+            try:
+                file.seek(first)
+                samples = file.read(max(last - first, 0), dtype="float32", always_2d=True)
+            except soundfile.SoundFileError:
+                if file.format != "FLAC":
+                    raise
+                blocks = list(around_damage(path, first, last))
+                LOG.warning("%s: damaged or cut off; what cannot be read is silence", path.name)
+                samples = np.concatenate([np.zeros((0, file.channels), np.float32), *(block for block, _ in blocks)])
+                return [(samples, file.samplerate)]
             return [(samples, file.samplerate)] if len(samples) == max(last - first, 0) else None
     except TypeError as error:
         raise UnreadableError(f"{path.name} cannot be read (no header says its sampling rate)") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from extractors.corpora.levels import FULL_SCALE, Levels
 from extractors.corpora.paths import one_line
 from extractors.corpora.riff import STREAMED_BYTES, promised_bytes
-from extractors.sound_file import FASTEST_HZ, SLOWEST_HZ, open_sound
+from extractors.sound_file import FASTEST_HZ, SLOWEST_HZ, around_damage, open_sound, unmarked_end
 
 if TYPE_CHECKING:
     import soundfile
@@ -51,34 +51,59 @@ def sound(path: Path) -> Sound:
         if file is None:
             return _decoded(path, "header promises no sound at all" if behind else "")
         with file:
-            return _read(file, odd) or _decoded(path, odd)
+            return _read(path, file, odd) or _decoded(path, odd)
     except (OSError, TypeError, ValueError, av.FFmpegError, soundfile.SoundFileError) as error:
         return Sound(f"unreadable ({one_line(error)})")
 
 
-def _read(file: soundfile.SoundFile, odd: str) -> Sound | None:
-    """Sound of a file in which soundfile can seek; None if it has not all the samples that its header promises."""
-    import soundfile
-
-    rate = file.samplerate
+def _read(path: Path, file: soundfile.SoundFile, odd: str) -> Sound | None:
+    """Sound of a file in which soundfile can seek; None if that is not true."""
+    rate, odds = file.samplerate, [odd]
     if not SLOWEST_HZ <= rate <= FASTEST_HZ:
         return Sound(f"unreadable (sampling rate of {rate} Hz)")
-    levels = Levels(_FULL_SCALE.get(file.subtype, FULL_SCALE), file.subtype in ("FLOAT", "DOUBLE"))
-    count = 0
-    try:
-        while len(samples := file.read(READ_VALUES // file.channels, dtype="float32", always_2d=True)):
+    form = _FULL_SCALE.get(file.subtype, FULL_SCALE), file.subtype in ("FLOAT", "DOUBLE")
+    levels, count, cut = Levels(*form), file.frames, ""
+    if not _all_read(file, levels):
+        if file.format != "FLAC":
+            return None
+        levels, count = Levels(*form), 0
+        for samples, whole in around_damage(path, 0, file.frames):
             levels.add(count / rate, samples, rate)
+            if not whole:
+                odds.append(f"damaged at {count / rate:.3f} s")
+            count += len(samples)
+        if count < file.frames:
+            cut = f"header promises {file.frames / rate:.3f} s, {count / rate:.3f} s are there"
+    for said, there in _SHORTENED.findall(file.extra_info):
+        if int(there) < int(said) < STREAMED_BYTES:
+            cut = f"header promises {said} bytes, {there} are there"
+    if not count:
+        return Sound("no sound can be decoded")
+    levels.close()
+    odds.append(unmarked_end(path) if file.format == "OGG" else "")
+    return Sound(seconds=count / rate, cut=cut, odd=_joined(odds), levels=levels)
+
+
+def _all_read(file: soundfile.SoundFile, levels: Levels) -> bool:
+    """Whether all samples that the header promises can be read; what is read is added to `levels`."""
+    import soundfile
+
+    count, most = 0, READ_VALUES // file.channels
+    try:
+        while count < file.frames:
+            samples = file.read(min(most, file.frames - count), dtype="float32", always_2d=True)
+            if len(samples) < min(most, file.frames - count):
+                return False
+            levels.add(count / file.samplerate, samples, file.samplerate)
             count += len(samples)
     except soundfile.SoundFileError:
-        return None
-    if count < file.frames:
-        return None
-    sizes = [(int(said), int(found)) for said, found in _SHORTENED.findall(file.extra_info)]
-    lost = [
-        f"header promises {said} bytes, {found} are there" for said, found in sizes if found < said < STREAMED_BYTES
-    ]
-    levels.close()
-    return Sound(seconds=count / rate, cut=lost[-1] if lost else "", odd=odd, levels=levels)
+        return False
+    return True
+
+
+def _joined(odds: list[str]) -> str:
+    shown = [text for text in odds if text]
+    return "; ".join([*shown[:3], f"and {len(shown) - 3} more"] if len(shown) > 3 else shown)
 
 
 def _decoded(path: Path, odd: str) -> Sound:
@@ -102,4 +127,4 @@ def _decoded(path: Path, odd: str) -> Sound:
     if track.promised:
         lengths = f"header promises {track.promised:.3f} s, {end:.3f} s are there"
         cut, odds = (lengths, odds) if track.promised > end else ("", [*odds, f"joined files: {lengths}"])
-    return Sound(seconds=end, cut=cut, odd="; ".join(text for text in odds if text), levels=levels)
+    return Sound(seconds=end, cut=cut, odd=_joined(odds), levels=levels)
