@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
@@ -22,14 +22,17 @@ from extractors.files import UserError
 from extractors.logmel import Logmel
 from extractors.overlap import ahead
 from extractors.settings import SpeechEncoder, parse
+from extractors.sound_file import SEEKABLE
 from extractors.waves import RATE_HZ, Wave, read_waves
 
-CHUNK, AHEAD = 64, 16
-"""Utterances of a part, or more where they share a video, and as many of the next part as are read ahead.
+CHUNK, PART_SECONDS, AHEAD = 64, 3600.0, 16
+"""Utterances of a part, or more where they share a file, their seconds, and utterances of the next part read ahead.
 
-For clips of a minute and a base-size model these are 0.65 GB. Larger parts take more, smaller ones have more padding in
-the batches of a GPU.
+An hour and a base-size model are 0.65 GB. Larger parts take more, smaller ones have more padding in the batches of a
+GPU, and a file that is decoded from its beginning is decoded again for each of its parts.
 """
+UNKNOWN_SECONDS = 50.0
+"""What an utterance without a begin and an end counts."""
 CPU_SECONDS, CPU_WASTE = 4.0, 0.03
 """A CPU is quickest with batches of at most so many seconds, and so little padding."""
 PACKAGES = ("torch", "torchaudio", "transformers", "soundfile", "av", "numpy")
@@ -66,8 +69,7 @@ def main(args: argparse.Namespace) -> None:
         encoder = Logmel()
     else:
         encoder = Waveforms(encoders.load("speech", settings, args.encoders, place), settings)
-    chunks = shard.chunks(by_file(rows), CHUNK)
-    run = shard.Run(args, "speech", settings, encoder, place, encoder.packages, chunks)
+    run = shard.Run(args, "speech", settings, encoder, place, encoder.packages, parts(by_file(rows)))
     for part, items in groupby(ahead(_heard(run, args.root, encoder), AHEAD), key=lambda item: item[0]):
         names, waves = [], []
         for _, name, wave in items:
@@ -85,11 +87,39 @@ def main(args: argparse.Namespace) -> None:
 
 
 def by_file(rows: Sequence[Utterance]) -> list[list[Utterance]]:
-    """The utterances of each sound track, which is decoded from its beginning, together; those of WAV files alone."""
+    """The utterances of each file that is decoded from its beginning together, at most an hour; the others alone."""
     found: dict[str, list[Utterance]] = {}
     for row in rows:
-        found.setdefault(row.utterance if row.audio.lower().endswith(".wav") else row.audio, []).append(row)
-    return list(found.values())
+        seekable = row.audio.lower().endswith(SEEKABLE)
+        found.setdefault(row.utterance if seekable else row.audio, []).append(row)
+    groups: list[list[Utterance]] = []
+    for group in found.values():
+        if _seconds(group) > PART_SECONDS:
+            group.sort(key=lambda row: row.audio_start or 0.0)
+        groups += _split(([row] for row in group), len(group))
+    return groups
+
+
+def parts(groups: Iterable[Sequence[Utterance]]) -> list[list[Utterance]]:
+    """Groups put together, in order, to parts of `CHUNK` utterances and at most `PART_SECONDS`; none is split."""
+    return _split(groups, CHUNK)
+
+
+def _split(groups: Iterable[Sequence[Utterance]], least: int) -> list[list[Utterance]]:
+    found: list[list[Utterance]] = []
+    seconds = 0.0
+    for group in groups:
+        more = _seconds(group)
+        if not found or len(found[-1]) >= least or seconds + more > PART_SECONDS:
+            found.append([])
+            seconds = 0.0
+        found[-1].extend(group)
+        seconds += more
+    return found
+
+
+def _seconds(rows: Iterable[Utterance]) -> float:
+    return sum(UNKNOWN_SECONDS if row.audio_end is None else row.audio_end - (row.audio_start or 0.0) for row in rows)
 
 
 def _heard(run: shard.Run, root: Path, encoder: Listener) -> Iterator[Heard]:

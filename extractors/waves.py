@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.console import LOG
 from extractors.corpora import Utterance
-from extractors.corpora.sounds import FASTEST_HZ, LONGEST_SECONDS, SLOWEST_HZ
 from extractors.shard import UnreadableError, media
+from extractors.sound_file import FASTEST_HZ, SLOWEST_HZ, around_damage, open_sound
+from extractors.sound_track import Piece, read_spans, read_track
 
 RATE_HZ = 16_000
 LARGEST_FILTER = 200_000_000
@@ -30,7 +31,7 @@ def read_waves(root: Path, rows: Iterable[Utterance]) -> Iterator[tuple[Utteranc
             if found is None:
                 tracks.setdefault(path, []).append(row)
             else:
-                yield row, _wave(path, *found)
+                yield row, _wave(path, found)
         except UnreadableError as problem:
             yield row, problem
     for path, sharing in tracks.items():
@@ -38,23 +39,20 @@ def read_waves(root: Path, rows: Iterable[Utterance]) -> Iterator[tuple[Utteranc
 
 
 def read_wave(path: Path, start: float | None, end: float | None) -> Wave:
-    """Mono samples at 16 kHz between two times in seconds (None: the file's ends); channels are averaged.
+    """Mono samples at 16 kHz between two times in seconds (None: the file's ends), the mean of all channels.
 
     The file is anything that soundfile reads, or a video with a sound track. UnreadableError says why there are none.
     """
-    from extractors.sound_track import read_track
-
-    return _wave(path, *(_samples(path, start, end) or read_track(path, start, end)))
+    found = _samples(path, start, end)
+    return _wave(path, read_track(path, start, end) if found is None else found)
 
 
 def _read_track(path: Path, rows: list[Utterance]) -> Iterator[tuple[Utterance, Wave | UnreadableError]]:
-    from extractors.sound_track import read_spans
-
     waiting = dict(enumerate(rows))
     try:
-        for index, samples, rate in read_spans(path, [(row.audio_start, row.audio_end) for row in rows]):
+        for index, pieces in read_spans(path, [(row.audio_start, row.audio_end) for row in rows]):
             try:
-                wave: Wave | UnreadableError = _wave(path, samples, rate)
+                wave: Wave | UnreadableError = _wave(path, pieces)
             except UnreadableError as problem:
                 wave = problem
             yield waiting.pop(index), wave
@@ -63,36 +61,51 @@ def _read_track(path: Path, rows: list[Utterance]) -> Iterator[tuple[Utterance, 
             yield row, problem
 
 
-def _samples(path: Path, start: float | None, end: float | None) -> tuple[NDArray[np.float32], int] | None:
-    """Samples (time, channels) and their rate in hertz; None if it is no file of sound alone."""
+def _samples(path: Path, start: float | None, end: float | None) -> list[Piece] | None:
+    """Samples of the span, or None if the file is to be decoded from its beginning."""
     import soundfile
 
     try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:  # a str has to be UTF-8
-            # More is damage, or a stream of unknown length: libsndfile then says 2**63 - 1.
-            if file.frames <= LONGEST_SECONDS * file.samplerate:
-                first = round((start or 0.0) * file.samplerate)
-                last = file.frames if end is None else min(round(end * file.samplerate), file.frames)
-                file.seek(min(first, file.frames))
-                return file.read(max(last - first, 0), dtype="float32", always_2d=True), file.samplerate
+        file = open_sound(path)
+        if file is None:
+            return None
+        with file:
+            first = min(round((start or 0.0) * file.samplerate), file.frames)
+            last = file.frames if end is None else min(round(end * file.samplerate), file.frames)
+            try:
+                file.seek(first)
+                samples = file.read(max(last - first, 0), dtype="float32", always_2d=True)
+            except soundfile.SoundFileError:
+                if file.format != "FLAC":
+                    raise
+                blocks = list(around_damage(path, first, last))
+                LOG.warning("%s: damaged or cut off; what cannot be read is silence", path.name)
+                samples = np.concatenate([np.zeros((0, file.channels), np.float32), *(block for block, _ in blocks)])
+                return [(samples, file.samplerate)]
+            return [(samples, file.samplerate)] if len(samples) == max(last - first, 0) else None
     except TypeError as error:
         raise UnreadableError(f"{path.name} cannot be read (no header says its sampling rate)") from error
-    except soundfile.SoundFileError as error:
+    except (OSError, soundfile.SoundFileError) as error:
         if path.suffix.lower() == ".wav":
-            reason = getattr(error, "error_string", error)  # the error itself has the whole path
+            reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
             raise UnreadableError(f"{path.name} cannot be read ({reason})") from error
     return None
 
 
-def _wave(path: Path, samples: NDArray[np.float32], rate: int) -> Wave:
+def _wave(path: Path, pieces: Sequence[Piece]) -> Wave:
+    parts = [_resampled(path, samples, rate) for samples, rate in pieces if len(samples)]
+    if not parts:
+        raise UnreadableError(f"{path.name} has no samples in the utterance's time span")
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _resampled(path: Path, samples: NDArray[np.float32], rate: int) -> Wave:
     import torch
     from torchaudio.functional import resample
 
     common = math.gcd(rate, RATE_HZ)
     if not SLOWEST_HZ <= rate <= FASTEST_HZ or rate // common * (RATE_HZ // common) > LARGEST_FILTER:
         raise UnreadableError(f"{path.name} has a sampling rate of {rate} Hz")
-    if not len(samples):
-        raise UnreadableError(f"{path.name} has no samples in the utterance's time span")
     if not np.isfinite(samples).all():
         raise UnreadableError(f"{path.name} has samples that are not finite")
     mono: Wave = samples.mean(axis=1)

@@ -104,6 +104,10 @@ def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark
         raise UnusableError("audio", reason)
     end = heard.seconds if row.audio_end is None else min(row.audio_end, heard.seconds)
     seconds = end - (row.audio_start or 0.0)
+    if heard.cut and (row.audio_end is None or row.audio_end > heard.seconds + 0.1):
+        raise UnusableError("audio", f"{wav}: cut off: {heard.cut}")
+    if heard.levels.not_finite(row.audio_start, row.audio_end):
+        raise UnusableError("audio", f"{wav}: samples that are not finite")
     if seconds < policy.shortest_seconds:
         reason = f"{1000 * seconds:.1f} ms long, at least {1000 * policy.shortest_seconds:g} are needed"
         raise UnusableError("audio", reason)
@@ -118,8 +122,8 @@ def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark
         raise UnusableError("video", f"{avi}: {reason}")
 
     odd: list[tuple[Stage, str]] = []
-    if heard.odd:
-        odd.append(("audio", f"{wav}: {heard.odd}"))
+    about = [heard.odd, heard.cut and f"cut off: {heard.cut}", *heard.levels.odd(row.audio_start, row.audio_end)]
+    odd += [("audio", f"{wav}: {text}") for text in about if text]
     if not UNUSUAL_SECONDS[0] <= seconds <= UNUSUAL_SECONDS[1]:
         odd.append(("audio", f"{seconds:.3f} s long"))
     if row.audio_end is not None and row.audio_end > heard.seconds + 0.1:

@@ -120,7 +120,7 @@ def test_times_count_from_the_beginning_of_the_container(tmp_path: Path) -> None
         assert container.start_time > 1_000_000
     for tick, picture in frames(file, range(5, 35), 10):
         assert abs(number(picture) - 2.5 * tick) <= 1.6
-    samples, rate = read_track(file, 1.0, 1.5)
+    ((samples, rate),) = read_track(file, 1.0, 1.5)
     assert (samples.shape, rate) == ((8000, 1), 16_000)
     assert abs(samples[::640, 0] * 32768 / 100 - 25 - np.arange(13)).max() < 1.6
 
