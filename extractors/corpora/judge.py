@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from extractors.corpora import Listing, Progress, Rejected, Remark, Stage, UnusableError, Utterance
 from extractors.corpora.lines import LONGEST_TEXT
-from extractors.corpora.media import Film, Sound, film, missing, sound
+from extractors.corpora.media import Film, Sound, film, sound
+from extractors.corpora.paths import Neighbours, missing
 from extractors.settings import Policy
 
 UNUSUAL_SECONDS = (0.5, 20.0)
@@ -42,14 +43,14 @@ def judge(listing: Listing, root: Path, policy: Policy, progress: Progress) -> L
         try:
             remarks += _text_remarks(row, listing.wordless.get(row.utterance, "transcript is empty"), policy)
         except UnusableError as problem:
-            rejected.append(Rejected(row.utterance, problem.stage, str(problem)))
+            rejected.append(Rejected(row.utterance, problem.stage, str(problem), row.session))
             passed_over.append(row)
             continue
         try:
             remarks += _media_remarks(row, media, policy)
             kept.append(row)
         except UnusableError as problem:
-            rejected.append(Rejected(row.utterance, problem.stage, str(problem)))
+            rejected.append(Rejected(row.utterance, problem.stage, str(problem), row.session))
     for row in passed_over:
         try:
             remarks += _media_remarks(row, media, policy)
@@ -73,13 +74,22 @@ def look(
 ) -> dict[str, Found]:
     """What is found in each distinct file; files are opened by a few threads at once."""
 
-    def one(name: str) -> Found:
-        problem = missing(root, root / name) if name else "missing"
-        return kind(problem) if problem else open_file(root / name)
+    def one(name: str) -> Found | str:
+        return missing(root, root / name) or open_file(root / name)
 
-    names = list(dict.fromkeys(relative))
+    names = list(dict.fromkeys(filter(None, relative)))
     with ThreadPoolExecutor(THREADS) as pool:
-        return dict(zip(names, progress(pool.map(one, names), what, "file", len(names)), strict=True))
+        found = list(progress(pool.map(one, names), what, "file", len(names)))
+    near = Neighbours(root)
+    return {
+        name: kind(_named(item, name, near)) if isinstance(item, str) else item
+        for name, item in zip(names, found, strict=True)
+    }
+
+
+def _named(problem: str, name: str, near: Neighbours) -> str:
+    """A problem with the path where that tells most, and with what is there instead."""
+    return "; ".join(filter(None, (f"missing: {name}", near.hint(name)))) if problem == "missing" else problem
 
 
 def _text_remarks(row: Utterance, wordless: str, policy: Policy) -> list[Remark]:
@@ -93,8 +103,9 @@ def _text_remarks(row: Utterance, wordless: str, policy: Policy) -> list[Remark]
 
 def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark]:
     """Oddities of the media of a row; UnusableError with the first of their problems."""
-    heard, seen = media.sounds[row.audio], media.films[row.video]
     wav, avi = _kind(row.audio, "wav"), _kind(row.video, "avi")
+    heard = media.sounds.get(row.audio, Sound(f"missing: no {row.utterance}.{wav} below the folder"))
+    seen = media.films.get(row.video, Film(f"missing: no {row.utterance}.{avi} below the folder"))
     if heard.problem:
         raise UnusableError("audio", f"{wav}: {heard.problem}")
     if row.audio_start and row.audio_start >= heard.seconds:

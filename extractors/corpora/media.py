@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from extractors.files import inside
 
 SLOWEST_HZ, FASTEST_HZ = 1_000, 1_000_000
 """Sampling rates outside are taken for damage."""
@@ -35,19 +32,6 @@ class Film:
     """length in seconds by the header, 0 if it does not say"""
     silent: bool = False
     """there is no sound track"""
-
-
-def missing(root: Path, path: Path) -> str:
-    """Why `path` is not a file below `root`, or an empty string; it may be a link as long as it stays there."""
-    try:
-        if not path.is_file():
-            return "no file but a folder, a device or a broken link" if os.path.lexists(path) else "missing"
-        inside(root, path.relative_to(root))
-    except OSError as error:
-        return f"unreadable ({_one_line(error)})"
-    except ValueError:
-        return "a link that leaves the corpus folder"
-    return ""
 
 
 def sound(path: Path) -> Sound:

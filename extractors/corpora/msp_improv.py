@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from extractors.console import progress
-from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, UnusableError, Utterance
+from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, UnusableError, Utterance, unchosen
 from extractors.corpora.lines import Line, clean, read_lines
-from extractors.corpora.media import missing
 from extractors.corpora.msp_improv_labels import ATTRIBUTES, CLASSES, UTTERANCE, Clip, parse_evaluation
 from extractors.corpora.msp_improv_labels import session as session_of
 from extractors.corpora.msp_improv_release import EXCLUDED, KNOWN, counts, in_subset, lists
+from extractors.corpora.paths import missing
 from extractors.corpora.reference import compare
 from extractors.files import UserError
 from extractors.settings import MspImprov
@@ -74,7 +74,7 @@ def classes(corpus: MspImprov) -> tuple[str, ...]:
 
 
 def read(corpus: MspImprov, sessions: Sequence[str]) -> Listing:
-    """Every clip of `sessions` that is labelled, transcribed or recorded; the check covers all sessions."""
+    """Every clip that is labelled, transcribed or recorded; the check covers all sessions."""
     root = Path(corpus.root)
     clips, rejected, remarks = _labels(corpus)
     files = _Files(root)
@@ -82,11 +82,15 @@ def read(corpus: MspImprov, sessions: Sequence[str]) -> Listing:
     labelled: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         labelled[clip.utterance].append(clip)
-    listing = Listing([], rejected, compare(lists(clips), counts(clips), KNOWN), remarks)
+    names = sorted(labelled.keys() | files.names())
+    check = compare(lists(clips), counts(clips), KNOWN)
+    listing = Listing([], rejected, check, remarks, size=len(names) + len(rejected))
     listing.check["activation"] = "as the release stores it, 1 very active to 5 very calm; not flipped"
-    names = sorted(name for name in labelled.keys() | files.names() if session_of(name) in sessions)
     for name in progress(names, "reading labels and transcripts", "clip"):
-        _add(listing, name, labelled.get(name, []), files, corpus.subset)
+        if session_of(name) in sessions:
+            _add(listing, name, labelled.get(name, []), files, corpus.subset)
+        else:
+            listing.rejected.append(unchosen(name, session_of(name)))
     return listing
 
 
@@ -127,7 +131,7 @@ def _add(listing: Listing, name: str, same: Sequence[Clip], files: _Files, subse
         text, wordless, remarks = files.transcript(name)
         listing.rows.append(_row(clip, text, files.media("audio", "wav", name), files.media("video", "avi", name)))
     except UnusableError as problem:
-        listing.rejected.append(Rejected(name, problem.stage, str(problem)))
+        listing.rejected.append(Rejected(name, problem.stage, str(problem), session_of(name)))
         for clip in same[:1]:
             listing.passed_over.append(_row(clip, "", *(files.first(kind, name) for kind in ("wav", "avi"))))
         return

@@ -7,6 +7,7 @@ import pytest
 from extractors import check, console
 from extractors.corpora import Listing, Rejected, Remark
 from extractors.corpora.reference import uncompared
+from extractors.files import read_csv
 from tests.extractors.corpora.conftest import Line, Tree
 
 
@@ -22,6 +23,7 @@ def test_a_folder_is_recognised_and_described(tmp_path: Path, capsys: pytest.Cap
     shown = capsys.readouterr().out
     assert "read as iemocap\ncorpus: 1 utterances kept, 2 rejected" in shown
     assert "1 x audio: wav: empty file" in shown
+    assert "3 listed" in shown
     assert "labels: not a release" in shown
     assert "details: --out FOLDER writes rejected.csv, remarks.csv and check.json" in shown
     out = tree.root.parent / "out"
@@ -54,7 +56,12 @@ def test_what_is_no_corpus_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(
     ("classes", "problem"),
-    [(["a"], "at least 2 items"), (["a", "a"], "each class comes once"), (["-", "a"], "should match pattern")],
+    [
+        (["a"], "at least 2 items"),
+        (["a", "a"], "each class comes once"),
+        (["-", "a"], "a class begins with a letter or digit"),
+        (["A b", "a  B"], "case and blanks"),
+    ],
 )
 def test_a_wrong_value_is_not_taken_for_an_unknown_option(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: list[str], problem: str
@@ -74,8 +81,40 @@ def test_many_causes_are_cut(
     listing = Listing([], rejected, uncompared({}), remarks)
     monkeypatch.setattr(check, "read", lambda *_, **__: listing)
     (tmp_path / "utterances.csv").touch()
-    assert run(tmp_path, "--type", "table") == 0
+    assert run(tmp_path, "--type", "table") == 1
     shown = capsys.readouterr().out.splitlines()
     assert sum("is odd" in line for line in shown) == 40
     assert "    and 3 more kinds in rejected.csv" in shown
     assert "    and 1 more kinds in remarks.csv" in shown
+
+
+def test_the_folder_in_which_one_stands_has_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(tmp_path / "mine")
+    tree.dialogue("Ses01F_impro01", [Line("F000", 1, 2, "ang")])
+    monkeypatch.chdir(tree.root)
+    assert run(".") == 0
+    assert "\nmine: 1 utterances kept" in capsys.readouterr().out
+
+
+def test_what_is_unusable_gives_its_causes_and_its_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree, out = Tree(tmp_path / "corpus"), tmp_path / "out"
+    out.mkdir()
+    (out / "check.json").touch()
+    tree.dialogue("Ses01F_impro01", [Line("F000", 1, 2, "ang"), Line("M000", 1, 2, "xxx")], media=False)
+    tree.dialogue("Ses02F_impro01", [Line("F000", 1, 2, "ang")])
+    assert run(tree.root, "--sessions", "1", "2", "--out", out) == 1
+    message = capsys.readouterr().err
+    path = "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"
+    assert message.splitlines()[-1].startswith(
+        f"error: --sessions: no usable utterance of session 1 in {tree.root}; audio: wav: missing (once), such as "
+        f"Ses01F_impro01_F000, wav: missing: {path}; label: label xxx is not one of the four classes (once), "
+    )
+    assert f"{out}/rejected.csv has all unused utterances" in message
+    assert not (out / "check.json").exists()
+    assert [row["utterance"] for row in read_csv(out / "rejected.csv")] == [
+        "Ses01F_impro01_F000", "Ses01F_impro01_M000",
+    ]  # fmt: skip
+    assert run(tree.root, "--out", out) == 0
+    assert (out / "check.json").is_file()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from extractors.corpora.media import Film, Sound, film, missing, sound
+from extractors.corpora.media import Film, Sound, film, sound
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100])
@@ -69,18 +69,6 @@ def test_no_random_bytes_break_the_checks(tmp_path: Path) -> None:
             path.write_bytes(start + rng.bytes(size))
             assert sound(path).problem
             assert film(path).problem
-
-
-def test_files_that_are_no_files(tmp_path: Path) -> None:
-    root = tmp_path / "corpus"
-    (root / "a.wav").mkdir(parents=True)
-    (root / "loop").symlink_to("loop")
-    (tmp_path / "b").touch()
-    (root / "b").symlink_to("../b")
-    (root / "c").touch()
-    found = [missing(root, root / name) for name in ("a.wav", "loop", "nothing", "b", "c")]
-    odd = "no file but a folder, a device or a broken link"
-    assert found == [odd, odd, "missing", "a link that leaves the corpus folder", ""]
 
 
 def test_avi_without_picture(tree: Any, line: Any, tmp_path: Path) -> None:
