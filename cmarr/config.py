@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from cmarr.settings import Baseline, CifMmin, CmArr, Cra, Dicmor, Features, IfMmin, Mmin, System, merged
 from cmarr.variants import NAME, base, overrides, variant
-from extractors.explain import FOLDER, sentence
+from extractors.explain import FOLDER, problems, sentence
 from extractors.files import UserError
 from extractors.settings import TYPES, AnyCorpus, DensefaceTraining, Encoders, Name, Settings
 
@@ -231,7 +231,7 @@ def check_roots(config: Config, config_file: str) -> None:
 
 def _lines(root: type[Config], error: ValidationError, *prefix: str) -> list[str]:
     """One line per problem, in which `prefix` stands before the place below `root`."""
-    return [_explain(root, {**problem, "loc": (*prefix, *problem["loc"])}) for problem in error.errors()]
+    return [_explain(root, {**problem, "loc": (*prefix, *problem["loc"])}) for problem in problems(error)]
 
 
 def _hint(word: str, known: list[str]) -> str:

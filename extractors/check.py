@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from extractors.corpora import load
-from extractors.explain import sentence
+from extractors.explain import problems, sentence
 from extractors.files import UserError
 from extractors.manifest import finish, read, summary
 from extractors.settings import TYPES, AnyCorpus
@@ -56,7 +56,7 @@ def settings(root: str, kind: str | None, options: dict[str, Any]) -> AnyCorpus:
             corpus: AnyCorpus = TypeAdapter(AnyCorpus).validate_python({"type": name, "root": root, **options})
             load(corpus.type).label_files(corpus)
         except ValidationError as error:
-            refusals += [f"{name}: --{problem['loc'][1]}: {sentence(problem)}" for problem in error.errors()]
+            refusals += [f"{name}: --{problem['loc'][1]}: {sentence(problem)}" for problem in problems(error)]
         except UserError as error:
             refusals.append(f"{name}: {error}")
         else:

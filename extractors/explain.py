@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 NAME = r"^[a-z][a-z0-9_]*$"
 LABEL = r"[^\W_][\w .+/'-]{0,39}"
 SHA256 = "^[0-9a-f]{64}$"
@@ -19,8 +21,15 @@ _CORPUS = "`iemocap: {type: iemocap, root: /data/IEMOCAP_full_release}`"
 _WORDS = {True: "yes, on and true", False: "no, off and false"}
 
 
+def problems(error: ValidationError) -> list[Mapping[str, Any]]:
+    """What is wrong, without a list being too short because of what is wrong in it."""
+    found = error.errors()
+    within = {problem["loc"][:-1] for problem in found}
+    return [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in within]
+
+
 def sentence(problem: Mapping[str, Any]) -> str:
-    """One of `ValidationError.errors()` as a sentence without its place; rare kinds stay as they are."""
+    """One of `problems` as a sentence without its place; rare kinds stay as they are."""
     kind, context, got = problem["type"], problem.get("ctx", {}), problem.get("input")
     place = [part for part in problem["loc"] if part != "[key]"]
     if kind == "missing":

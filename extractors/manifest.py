@@ -62,7 +62,9 @@ def read(name: str, corpus: AnyCorpus) -> Listing:
     listing = replace(judge(listing, Path(corpus.root), corpus.policy, progress), size=size)
     if odd := _account(listing, size):
         raise UserError(f"corpora.{name}: {odd}; this is a mistake in extractors/corpora/{corpus.type}.py")
-    return listing
+    used = {row.session for row in listing.rows}
+    asked = corpus.sessions or {*known, *(row.session for row in listing.rejected if row.session)}
+    return replace(listing, lost=tuple(sorted(set(asked) - used)))
 
 
 def _account(listing: Listing, size: int) -> str:
@@ -174,6 +176,7 @@ def summary(name: str, listing: Listing, causes: int = 5) -> list[str]:
         f"{name}: {len(listing.rows)} utterances kept, {len(listing.rejected)} rejected,"
         f" {len(listing.remarks)} remarks{of}",
         *(f"  kept per {group}: {_listed(row)}" for group, row in utterance_counts(listing.rows).items()),
+        *(f"  no usable utterance of session {session}" for session in listing.lost if listing.rows),
         *_frequent("rejected for", [(row.stage, row.reason) for row in listing.rejected], causes, "rejected.csv"),
         *_frequent("remarks on", [(row.stage, row.remark) for row in listing.remarks], causes, "remarks.csv"),
         f"  media: {_listed(media_counts(listing))}",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from extractors.explain import LABEL, NAME, SHA256, sentence
+from extractors.explain import LABEL, NAME, SHA256, problems, sentence
 from extractors.files import UserError
 
 Label = Annotated[str, Field(pattern=f"^{LABEL}$", coerce_numbers_to_str=True)]
@@ -39,7 +39,7 @@ def parse(key: str, text: str, kind: type[Kind]) -> Kind:
 
 def _wrong(key: str, error: ValidationError, above: int) -> UserError:
     """The first of the problems; `above` is how many parts of its place are no keys."""
-    first = error.errors()[0]
+    first = problems(error)[0]
     place = ".".join(filter(None, (key, *map(str, first["loc"][above:]))))
     return UserError(f"{place}: {sentence(first)}; correct the configuration")
 

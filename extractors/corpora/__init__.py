@@ -99,7 +99,9 @@ class Listing:
     wordless: dict[str, str] = field(default_factory=dict)
     """rows whose text is empty, and why (`no transcript line`)"""
     size: int | None = None
-    """what the corpus lists, counted before it is sorted into rows and rejected; None when that is not known"""
+    """how many the corpus lists, counted before they are sorted into rows and rejected; None if that is not known"""
+    lost: tuple[str, ...] = ()
+    """sessions that were to be used and have no row, known once the media were looked at"""
 
 
 class Progress(Protocol):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -114,12 +114,12 @@ def parse(lines: Sequence[Line], classes: Sequence[str] | None) -> Parsed:
         how = f"the columns are separated by {SEPARATORS[table.separator]}"
         parsed.remarks.append(Remark("", "label", how + ", and 1,5 is one and a half" * (table.separator == ";")))
     for name, (row, *others) in named.items():
-        for same in (row, *others):
+        same_id = (row, *others)
+        where = ", ".join(str(same.line) for same in same_id[:SHOWN_ROWS]) + ", ..." * (len(same_id) > SHOWN_ROWS)
+        for same in same_id:
             parsed.remarks.extend(Remark(name, "label", remark) for remark in same.remarks)
             if others:
-                where = [str(each.line) for each in (row, *others)]
-                listed = ", ".join(where[:SHOWN_ROWS]) + (", ..." if len(where) > SHOWN_ROWS else "")
-                reason = f"{len(where)} rows have this id (rows {listed}); this one is row {same.line}"
+                reason = f"{len(same_id)} rows have this id (rows {where}); this one is row {same.line}"
                 parsed.rejected.append(Rejected(name, "label", reason, same.session))
         if others:
             continue
@@ -133,8 +133,6 @@ def parse(lines: Sequence[Line], classes: Sequence[str] | None) -> Parsed:
             parsed.remarks.extend(_odd_words(parsed.rows[-1]))
     rows, remarks = one_spelling(parsed.rows, classes or ())
     remarks += alike("session", (row.session for row in rows)) + alike("speaker", (row.speaker for row in rows))
-    if rows:
-        remarks += _lost(Counter(row.session for row in parsed.rejected), {"", *(row.session for row in rows)})
     return replace(parsed, rows=rows, remarks=parsed.remarks + remarks)
 
 
@@ -254,9 +252,3 @@ def _odd_words(row: Utterance) -> list[Remark]:
     if stands_for_nothing(row.speaker):
         odd.append(Remark(row.utterance, "label", f"speaker {shown(row.speaker)} is taken for a name"))
     return odd
-
-
-def _lost(rejected: Mapping[str, int], used: Collection[str]) -> list[Remark]:
-    """Remarks on sessions none of whose rows can be used: they are no folds."""
-    lost = sorted((session, n) for session, n in rejected.items() if session not in used)
-    return [Remark("", "label", f"session {name}: none of its {n} rows can be used; it is no fold") for name, n in lost]

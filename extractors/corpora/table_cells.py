@@ -12,12 +12,12 @@ LONGEST_NAME, MOST_SECONDS = 200, 1_000_000
 SHOWN = 40
 """Characters of a cell in a message."""
 
-_WIDTHLESS = "\u200b\u200e\u200f\u2060\ufeff"
+_WIDTHLESS = "\x1a\u200b\u200e\u200f\u2060\ufeff"
 _ABSENT = frozenset(
     {"#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL"}
     | {"NaN", "NaT", "None", "n/a", "nan", "null"}
 )
-_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?")
 _NUMPY = re.compile(r"(?:np|numpy)\.float(?:16|32|64)\(([^()]{1,80})\)")
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-5]?[0-9]):([0-5]?[0-9](?:[.,][0-9]{1,9})?)")
 _NEARLY_ZERO = -1e-6
@@ -64,6 +64,8 @@ def _how_to_write(cell: str) -> str:
     if hit := _CLOCK.fullmatch(cell):
         hours, minutes, rest = hit.groups()
         return f"; write {3600 * int(hours) + 60 * int(minutes) + float(rest.replace(',', '.')):g}"
+    if hit := re.fullmatch(r"([0-9.]+) ?s(?:ec(?:onds?)?)?", cell):
+        return f"; write {hit[1]}"
     if ":" in cell:
         return "; write 62.5 for 1 minute and 2.5 seconds"
     if re.fullmatch(r"[0-9]+,[0-9]+", cell):

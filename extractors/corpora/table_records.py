@@ -15,7 +15,8 @@ REQUIRED = ("utterance", "session", "speaker", "label", *MODALITIES)
 SPANS = ("start", "end", "audio_start", "audio_end", "video_start", "video_end")
 OPTIONAL = (*SPANS, "crop", "dialogue")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-CURLY = "\u201c\u201d\u201e\u2018\u2019"
+WORKBOOKS = ("PK\x03\x04", "\xd0\xcf\x11\xe0")
+CURLY = ("\u201c", "\u201d", "\u201e")
 
 
 class Record(NamedTuple):
@@ -25,6 +26,8 @@ class Record(NamedTuple):
     cells: dict[str, str]
     problem: str
     remarks: list[str]
+    short: str
+    """how many fields it has, if that is fewer than the header"""
 
 
 class Records(NamedTuple):
@@ -43,6 +46,8 @@ def records(lines: Sequence[Line]) -> Records:
     begin, separator = _separator(lines)
     rows = _rows(lines, begin, separator)
     header = next(rows, None)
+    if lines[0].text.startswith(WORKBOOKS):
+        raise UserError("an Excel workbook; save it as CSV UTF-8")
     if header is None:
         raise UserError("empty; the first line must name the columns")
     if header.problem:
@@ -51,15 +56,16 @@ def records(lines: Sequence[Line]) -> Records:
         raise UserError('curly quotation marks in its first line; replace them by straight ones (")')
     place = _columns(header.cells, separator)
     absent = tuple(name for name in MODALITIES if name not in place)
-    cut_off = len(lines) if lines[-1].text else 0
-    return Records([_named(row, place, len(header.cells), cut_off) for row in rows], separator, absent)
+    found = [_named(row, place, len(header.cells), separator) for row in rows]
+    if found and found[-1].short and lines[-1].text and not any(row.short for row in found[:-1]):
+        found[-1] = found[-1]._replace(cells={}, problem=f"{found[-1].short} and no end of line: the file is cut off")
+    return Records(found, separator, absent)
 
 
 class _Row(NamedTuple):
-    """A row as it stands: its first and last line, and its cells or why there are none."""
+    """A row as it stands: its first line, and its cells or why there are none."""
 
     line: int
-    last: int
     cells: list[str]
     problem: str
     remarks: list[str]
@@ -83,9 +89,8 @@ def _rows(lines: Sequence[Line], begin: int, separator: str) -> Iterator[_Row]:
     """Every row that is not blank; one that cannot be read costs its first line only."""
     while begin < len(lines):
         start = begin
-        reader = csv.reader(
-            (lines[number].text + "\n" for number in range(start, len(lines))), delimiter=separator, strict=True
-        )
+        texts = (lines[number].text + "\n" for number in range(start, len(lines)))
+        reader = csv.reader(texts, delimiter=separator, skipinitialspace=True, strict=True)
         try:
             for cells in map(_tidied, reader):
                 first, begin = begin + 1, start + reader.line_num
@@ -96,7 +101,8 @@ def _rows(lines: Sequence[Line], begin: int, separator: str) -> Iterator[_Row]:
             return
         except csv.Error as error:
             begin += 1
-            yield _row(lines, begin, begin, [], _why(str(error)))
+            why = "NUL bytes" if "\0" in lines[begin - 1].text else _why(str(error))
+            yield _row(lines, begin, begin, [], why)
 
 
 def _tidied(cells: list[str]) -> list[str]:
@@ -116,7 +122,7 @@ def _row(lines: Sequence[Line], first: int, last: int, cells: list[str], problem
     remarks = [] if all(line.utf8 for line in lines[first - 1 : last]) else [f"{where} not UTF-8, read as Latin-1"]
     if first < last:
         remarks.append(f"{where} are one row, by their quotation marks")
-    return _Row(first, last, cells, f"{where} not readable as CSV ({problem})" if problem else "", remarks)
+    return _Row(first, cells, f"{where} not readable as CSV ({problem})" if problem else "", remarks)
 
 
 def _name(cell: str) -> str:
@@ -142,19 +148,26 @@ def _columns(header: Sequence[str], separator: str) -> dict[str, int]:
     return place
 
 
-def _named(row: _Row, place: Mapping[str, int], width: int, cut_off: int) -> Record:
-    """A row by the names of its columns; `cut_off` is the number of a last line that has no end."""
+def _named(row: _Row, place: Mapping[str, int], width: int, separator: str) -> Record:
+    """A row by the names of its columns."""
     cells, problem = row.cells, row.problem
-    short = [name for name, index in place.items() if index >= len(cells)]
+    lacking = {name for name, index in place.items() if index >= len(cells)}
     fields = f"{len(cells)} fields instead of {width}"
     if not problem and any(cells[width:]):
-        problem = f"{fields}; a cell that contains the separator needs quotation marks around it"
-    if not problem and set(short) - set(OPTIONAL):
-        problem = fields
-    if not problem and short and row.last == cut_off:
-        problem = f"{fields} and no end of line: the file is cut off"
+        problem = f"{fields}; a cell with a separator in it needs quotation marks, and each column its name"
+    if not problem and lacking - set(OPTIONAL):
+        others = [name for other, name in SEPARATORS.items() if cells[0].count(other) > len(REQUIRED) - 2]
+        problem = fields + (f"; {others[0]} instead of {SEPARATORS[separator]} between them" if others else "")
+    if not problem and _split_by_its_comma(cells):
+        problem = 'curly quotation marks around a cell with a separator in it; replace them by straight ones (")'
     if problem:
-        return Record(row.line, {}, problem, row.remarks)
+        return Record(row.line, {}, problem, row.remarks, "")
     found = {name: cells[index] if index < len(cells) else "" for name, index in place.items()}
     empty = dict.fromkeys((name for name in OPTIONAL if stands_for_nothing(found.get(name, ""))), "")
-    return Record(row.line, found | empty, "", row.remarks)
+    return Record(row.line, found | empty, "", row.remarks, fields if lacking else "")
+
+
+def _split_by_its_comma(cells: Sequence[str]) -> bool:
+    """Whether a curly quotation mark opens in one cell and closes in a later one."""
+    opens = next((number for number, cell in enumerate(cells) if cell[:1] in CURLY and cell[-1:] not in CURLY), None)
+    return opens is not None and any(cell[-1:] in CURLY and cell[:1] not in CURLY for cell in cells[opens + 1 :])

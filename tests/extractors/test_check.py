@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from extractors import check, console
 from extractors.corpora import Listing, Rejected, Remark
 from extractors.corpora.reference import uncompared
 from extractors.files import read_csv
-from tests.extractors.corpora.conftest import Line, Tree
+from tests.extractors.corpora.conftest import Line, Tree, picture_file
 
 
 def run(*words: str | Path) -> int:
@@ -118,3 +121,65 @@ def test_what_is_unusable_gives_its_causes_and_its_rows(tmp_path: Path, capsys: 
     ]  # fmt: skip
     assert run(tree.root, "--out", out) == 0
     assert (out / "check.json").is_file()
+
+
+def table(folder: Path, rows: str, header: str = "utterance,session,speaker,label,text,audio,video") -> Path:
+    """A folder with a table, a sound and a film."""
+    folder.mkdir()
+    (folder / "utterances.csv").write_text(f"{header}\n{rows}")
+    soundfile.write(folder / "a.wav", np.zeros(16_000), 16_000)
+    picture_file(folder / "a.avi")
+    return folder
+
+
+def test_a_session_without_a_usable_row_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    people = [
+        ("u1", "mon", "happy"),
+        ("u2", "mon", "sad"),
+        ("u3", "tue", "sad"),
+        ("u4", "wed", "-1"),
+        ("u5", "wed", ""),
+    ]
+    rows = "".join(f"{name},{session},x,{label},hi,a.wav,a.avi\n" for name, session, label in people)
+    root, out = table(tmp_path / "corpus", rows + "u6,thu,x,sad,hi,b.wav,a.avi\n"), tmp_path / "out"
+    assert run(root, "--out", out) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"corpus: 3 utterances kept, 3 rejected, \d+ remarks; 6 listed\n", shown)
+    assert "\n  no usable utterance of session thu\n  no usable utterance of session wed\n" in shown
+    assert [row["utterance"] for row in read_csv(out / "rejected.csv")] == ["u4", "u5", "u6"]
+    assert run(root, "--sessions", "mon", "wed", "--out", out) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "--sessions: no usable utterance of session wed" in message
+    assert "label: label is empty (once), such as u5" in message
+    assert "name only those that are there (mon)" in message
+    assert len(read_csv(out / "rejected.csv")) == 4
+    assert run(root, "--sessions", "mon", "fri") == 1
+    assert "--sessions: no session fri in " in capsys.readouterr().err
+    assert run(root, "--classes", "joy", "sad", "--out", out) == 0
+    assert len(read_csv(out / "manifest.csv")) + len(read_csv(out / "rejected.csv")) == 6
+
+
+@pytest.mark.parametrize(
+    ("column", "stage", "absent"),
+    [("text", "transcript", ""), ("audio", "audio", "b.wav"), ("video", "video", "b.avi")],
+)
+@pytest.mark.parametrize("how", ["no column", "empty", "missing"])
+def test_all_three_modalities_are_needed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, stage: str, absent: str, how: str
+) -> None:
+    cells = {"session": "1", "speaker": "x", "label": "sad", "text": "hi", "audio": "a.wav", "video": "a.avi"}
+    cells[column] = absent if how == "missing" else ""
+    if how == "no column":
+        del cells[column]
+    rows = "".join(f"u{number},{','.join(cells.values())}\n" for number in range(3))
+    root, out = table(tmp_path / "corpus", rows, ",".join(["utterance", *cells])), tmp_path / "out"
+    assert run(root, "--out", out) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith(f"error: {root} has no usable utterance; {stage}: ")
+    assert f"; text, audio and video are all three needed, and no utterance has usable {column}; " in message
+    if how == "no column":
+        assert f"the table has no column {column} (3 times)" in message
+    elif how == "missing" and absent:
+        assert f"missing (3 times), such as u0, {absent[2:]}: missing: {absent}" in message
+    assert {row["stage"] for row in read_csv(out / "rejected.csv")} == {stage}
+    assert len(read_csv(out / "rejected.csv")) == 3

@@ -125,7 +125,7 @@ def test_lines_that_are_no_rows(tmp_path: Path) -> None:
     listing = read(tmp_path, "\n".join(begin + middle + end))
     assert [row.utterance for row in listing.rows] == ["u1", "u5", "u7"]
     quoted = "a quotation mark is not closed, or one within a cell is not doubled"
-    hint = "a cell that contains the separator needs quotation marks around it"
+    hint = "a cell with a separator in it needs quotation marks, and each column its name"
     assert reasons(listing) == {
         "row 3": ("label", "6 fields instead of 11"),
         "row 4": ("label", f"12 fields instead of 11; {hint}"),
@@ -188,7 +188,6 @@ def test_sessions_and_what_is_read_of_them(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [remark.remark for remark in listing.remarks] == [
         "sessions 'B', 'b' differ in case or blanks only; they are not one",
-        "session empty: none of its 1 rows can be used; it is no fold",
     ]
     assert listing.check["found"]["session"] == {"B": 1, "a_1": 1, "b": 1}
     assert table.label_files(found) == [tmp_path / "utterances.csv"]
