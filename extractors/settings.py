@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
@@ -15,6 +16,7 @@ Name = Annotated[str, Field(pattern=NAME)]
 Session = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 
+@lru_cache(maxsize=1024)
 def same_label(label: str) -> str:
     """What counts of a label: neither case nor blanks nor the Unicode form."""
     return " ".join(unicodedata.normalize("NFKC", label).casefold().split())

@@ -175,7 +175,7 @@ def _row(record: Record) -> _Row:
     session, fold = (whole(bare(record.cells.get(column, ""))) for column in ("session", "fold"))
     if "session" not in record.cells:
         session = fold
-    cells = {**record.cells, "session": session}
+    cells = record.cells | {"session": session} if session != record.cells.get("session") else record.cells
     usable = _SESSION.fullmatch(session) and not stands_for_nothing(session)
     row = unnamed._replace(session=session if usable else "", cells=cells)
     if problem := name_problem("utterance", cells["utterance"]):

@@ -50,7 +50,8 @@ def one_spelling(rows: Sequence[Utterance], classes: Sequence[str]) -> tuple[lis
         for label, n in sorted(found.items())
         if label != chosen[key]
     ]
-    return [replace(row, label=chosen[same_label(row.label)]) for row in rows], remarks
+    others = {label: chosen[key] for key, found in spelt.items() for label in found if label != chosen[key]}
+    return [replace(row, label=others[row.label]) if row.label in others else row for row in rows], remarks
 
 
 def alike(column: str, names: Iterable[str]) -> list[Remark]:
