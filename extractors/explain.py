@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -68,3 +68,16 @@ def _no_text(got: Any) -> str:
     if isinstance(got, list | tuple | Mapping):
         return "write one word instead of a list or keys"
     return f'write it in quotation marks, "{got}"'
+
+
+def leading_zeros(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """A hint when names may be unknown because YAML reads 01 as 1, and 010 as 8; else an empty string."""
+    meant = [name for name in known if name[:1] == "0" and {name.lstrip("0"), _octal(name)} & set(unknown)]
+    return f'; put those with a leading zero in quotation marks, such as "{meant[0]}"' if meant else ""
+
+
+def _octal(name: str) -> str:
+    try:
+        return str(int(name, 8))
+    except ValueError:
+        return name

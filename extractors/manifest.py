@@ -15,6 +15,7 @@ from extractors.corpora import COLUMNS, Listing, Rating, Rejected, Remark, Utter
 from extractors.corpora.judge import judge
 from extractors.corpora.reasons import causes, kind
 from extractors.corpora.reference import tally, utterance_counts
+from extractors.explain import leading_zeros
 from extractors.files import UserError, read_csv, write_csv, write_json
 from extractors.settings import AnyCorpus, parse_corpus
 
@@ -56,7 +57,7 @@ def read(name: str, corpus: AnyCorpus) -> Listing:
     if known and (unknown := sorted(set(corpus.sessions or ()) - there)):
         raise UserError(
             f"corpora.{name}.sessions: no session {', '.join(unknown)} in {corpus.root}; there are "
-            f"{', '.join(known)}{quotation_marks(unknown, known)}"
+            f"{', '.join(known)}{leading_zeros(unknown, known)}"
         )
     size = len(listing.rows) + len(listing.rejected) if listing.size is None else listing.size
     listing = replace(judge(listing, Path(corpus.root), corpus.policy, progress), size=size)
@@ -75,19 +76,6 @@ def _account(listing: Listing, size: int) -> str:
     if kept.total() + len(listing.rejected) != size:
         return f"{size} utterances listed, but {kept.total()} kept and {len(listing.rejected)} rejected"
     return ""
-
-
-def quotation_marks(unknown: Iterable[str], known: Iterable[str]) -> str:
-    """A hint when sessions may be unknown because YAML reads 01 as 1, and 010 as 8."""
-    meant = [name for name in known if name[:1] == "0" and {name.lstrip("0"), _octal(name)} & set(unknown)]
-    return f'; put those with a leading zero in quotation marks, such as "{meant[0]}"' if meant else ""
-
-
-def _octal(name: str) -> str:
-    try:
-        return str(int(name, 8))
-    except ValueError:
-        return name
 
 
 def finish(name: str, corpus: AnyCorpus, listing: Listing, folder: Path | None, partial: bool = False) -> None:

@@ -98,6 +98,8 @@ class Listing:
     """utterances among the rejected whose media are looked at all the same; what is wrong with them is a remark"""
     wordless: dict[str, str] = field(default_factory=dict)
     """rows whose text is empty, and why (`no transcript line`)"""
+    near: dict[str, str] = field(default_factory=dict)
+    """`<utterance>.wav` or `.avi` that is nowhere to a file that is named almost so"""
     size: int | None = None
     """how many the corpus lists, counted before they are sorted into rows and rejected; None if that is not known"""
     lost: tuple[str, ...] = ()

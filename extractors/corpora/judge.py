@@ -25,6 +25,11 @@ Found = TypeVar("Found")
 class _Media:
     sounds: dict[str, Sound]
     films: dict[str, Film]
+    near: dict[str, str]
+
+    def nowhere(self, name: str) -> str:
+        """Of a file that the corpus would have found by its name in any folder."""
+        return f"missing: no {name} below the folder" + (f"; there is {self.near[name]}" if name in self.near else "")
 
 
 def judge(listing: Listing, root: Path, policy: Policy, progress: Progress) -> Listing:
@@ -36,6 +41,7 @@ def judge(listing: Listing, root: Path, policy: Policy, progress: Progress) -> L
     media = _Media(
         look(root, (row.audio for row in everyone), sound, Sound, progress, "reading audio headers"),
         look(root, (row.video for row in everyone), film, Film, progress, "reading video headers"),
+        listing.near,
     )
     kept, rejected, remarks = [], list(listing.rejected), list(listing.remarks)
     passed_over = list(listing.passed_over)
@@ -104,8 +110,8 @@ def _text_remarks(row: Utterance, wordless: str, policy: Policy) -> list[Remark]
 def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark]:
     """Oddities of the media of a row; UnusableError with the first of their problems."""
     wav, avi = _kind(row.audio, "wav"), _kind(row.video, "avi")
-    heard = media.sounds.get(row.audio, Sound(f"missing: no {row.utterance}.{wav} below the folder"))
-    seen = media.films.get(row.video, Film(f"missing: no {row.utterance}.{avi} below the folder"))
+    heard = media.sounds.get(row.audio, Sound(media.nowhere(f"{row.utterance}.{wav}")))
+    seen = media.films.get(row.video, Film(media.nowhere(f"{row.utterance}.{avi}")))
     if heard.problem:
         raise UnusableError("audio", f"{wav}: {heard.problem}")
     if row.audio_start and row.audio_start >= heard.seconds:

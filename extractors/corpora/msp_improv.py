@@ -36,6 +36,8 @@ _UNUSED = {"O": " (other)", "X": " (no agreement)"}
 
 _FILE = re.compile(rf"({UTTERANCE})\.((?i:wav|avi|txt))", re.ASCII)
 _ALMOST = re.compile(r"(?:msp|utd)-improv-.*\.(?:wav|avi)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_NEAR = re.compile(rf"(?:msp|utd)({UTTERANCE[3:]}).*\.([a-z0-9]{{2,4}})", re.IGNORECASE | re.ASCII)
+_SUFFIXES = {"wav": ("wav", "flac", "mp3", "m4a", "ogg"), "avi": ("avi", "mp4", "mkv", "mov", "mpg", "webm")}
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 """A byte of a file name that is no UTF-8."""
 _EVALUATION = re.compile(r"eval(?:uat|ut)ion\.txt", re.IGNORECASE | re.ASCII)
@@ -84,7 +86,7 @@ def read(corpus: MspImprov, sessions: Sequence[str]) -> Listing:
         labelled[clip.utterance].append(clip)
     names = sorted(labelled.keys() | files.names())
     check = compare(lists(clips), counts(clips), KNOWN)
-    listing = Listing([], rejected, check, remarks, size=len(names) + len(rejected))
+    listing = Listing([], rejected, check, remarks, near=files.near, size=len(names) + len(rejected))
     listing.check["activation"] = "as the release stores it, 1 very active to 5 very calm; not flipped"
     for name in progress(names, "reading labels and transcripts", "clip"):
         if session_of(name) in sessions:
@@ -199,6 +201,7 @@ class _Files:
         self.root = root
         self.remarks: list[str] = []
         self.places: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in ("wav", "avi", "txt")}
+        self.near: dict[str, str] = {}
         almost: list[str] = []
         base = root.resolve()
         for folder, below, files in os.walk(root, onerror=self._unreadable):
@@ -213,8 +216,12 @@ class _Files:
             for name in files:
                 if hit := _FILE.fullmatch(name):
                     self.places[hit[2].lower()][hit[1]].append(str(place / name))
-                elif _ALMOST.fullmatch(name):
+                    continue
+                if _ALMOST.fullmatch(name):
                     almost.append(str(place / name))
+                if (hit := _NEAR.fullmatch(name)) and name.isprintable():
+                    for kind in (kind for kind, suffixes in _SUFFIXES.items() if hit[2].lower() in suffixes):
+                        self.near[f"MSP{hit[1].upper()}.{kind}"] = str(place / name)
         if almost:
             first = ascii(min(almost))
             self.remarks.append(f"media named almost like a clip, passed over: {len(almost)}, the first is {first}")

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from cmarr.config import parse
+from extractors.explain import leading_zeros
 from extractors.files import UserError
 from extractors.settings import Table
 
@@ -84,3 +85,11 @@ def test_numbers_are_names_where_yaml_reads_them_as_numbers(given: list[Any], se
 def test_kinds_that_are_rare_keep_their_words() -> None:
     with pytest.raises(UserError, match=r"policy.shortest_seconds: Input should be greater than or equal to 0.025"):
         parse({"corpora": {"c": {"type": "table", "root": "x", "policy": {"shortest_seconds": 0}}}})
+
+
+@pytest.mark.parametrize(("asked", "known"), [("1", "01"), ("8", "010"), ("10", "010"), ("8", "08")])
+def test_names_with_leading_zeros_need_quotation_marks(asked: str, known: str) -> None:
+    assert leading_zeros([asked], ["x", known]) == (
+        f'; put those with a leading zero in quotation marks, such as "{known}"'
+    )
+    assert leading_zeros(["12"], ["x", known, "0"]) == ""

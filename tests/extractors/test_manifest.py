@@ -135,14 +135,6 @@ def test_numbers_are_sessions(reading: dict[str, Any], tmp_path: Path) -> None:
     assert reading["asked"] == ("somewhere", ("1",))
 
 
-@pytest.mark.parametrize(("asked", "known"), [("1", "01"), ("8", "010"), ("10", "010"), ("8", "08")])
-def test_names_with_leading_zeros_need_quotation_marks(asked: str, known: str) -> None:
-    assert manifest.quotation_marks([asked], ["x", known]) == (
-        f'; put those with a leading zero in quotation marks, such as "{known}"'
-    )
-    assert manifest.quotation_marks(["12"], ["x", known, "0"]) == ""
-
-
 @pytest.mark.parametrize(
     ("kept", "rejected", "size", "message"),
     [
