@@ -74,7 +74,9 @@ class Corpus(Settings):
     origin: Literal["release", "composite", "synthetic"] = Field(
         "release", description="kind of data; written into every file made from this corpus"
     )
-    sessions: tuple[Session, ...] | None = Field(None, description="sessions to use; all of the release if absent")
+    sessions: tuple[Session, ...] | None = Field(
+        None, min_length=1, description="sessions to use; all of the release if absent"
+    )
     policy: Policy = Policy()
     greys: Greys | None = Field(None, description="of this corpus' face crops; those of encoders.video if absent")
 

@@ -113,6 +113,10 @@ def parse(lines: Sequence[Line], classes: Sequence[str] | None) -> Parsed:
     if table.separator != ",":
         how = f"the columns are separated by {SEPARATORS[table.separator]}"
         parsed.remarks.append(Remark("", "label", how + ", and 1,5 is one and a half" * (table.separator == ";")))
+    if table.unused:
+        parsed.remarks.append(
+            Remark("", "label", f"columns that are not used: {', '.join(map(shown, table.unused[:10]))}")
+        )
     for name, (row, *others) in named.items():
         same_id = (row, *others)
         where = ", ".join(str(same.line) for same in same_id[:SHOWN_ROWS]) + ", ..." * (len(same_id) > SHOWN_ROWS)

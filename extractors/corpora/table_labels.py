@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from unicodedata import category
 
 from extractors.corpora import Remark, Utterance
 from extractors.corpora.table_cells import SHOWN, shown, stands_for_nothing
@@ -25,7 +26,7 @@ def label_problem(label: str, classes: Sequence[str] | None) -> str:
         return f"label {shown(label)} stands for no value; if it is a class, list it under `classes`"
     if classes is not None:
         return f"label {shown(label)} is not one of the classes"
-    if re.fullmatch(LABEL, label):
+    if len(label) <= SHOWN and re.fullmatch(LABEL, "".join(sign for sign in label if category(sign)[0] != "M")):
         return ""
     return f"label {shown(label)}; it needs a letter or digit first and {SHOWN} characters at most"
 

@@ -31,14 +31,16 @@ class Record(NamedTuple):
 
 
 class Records(NamedTuple):
-    """All rows of a table that are not blank, what separates their cells, and those of `MODALITIES` without a column.
+    """All rows of a table that are not blank, and what separates their cells.
 
-    Cells of optional columns that stand for no value, and those that a row leaves out, are empty.
+    Then those of `MODALITIES` that have no column, and the columns that are none of those known here. Cells of optional
+    columns that stand for no value, and those that a row leaves out, are empty.
     """
 
     rows: list[Record]
     separator: str
     absent: tuple[str, ...]
+    unused: tuple[str, ...]
 
 
 def records(lines: Sequence[Line]) -> Records:
@@ -59,7 +61,8 @@ def records(lines: Sequence[Line]) -> Records:
     found = [_named(row, place, len(header.cells), separator) for row in rows]
     if found and found[-1].short and lines[-1].text and not any(row.short for row in found[:-1]):
         found[-1] = found[-1]._replace(cells={}, problem=f"{found[-1].short} and no end of line: the file is cut off")
-    return Records(found, separator, absent)
+    unused = tuple(cell for cell in header.cells if cell and _name(cell) not in place)
+    return Records(found, separator, absent, unused)
 
 
 class _Row(NamedTuple):

@@ -54,6 +54,7 @@ PYDANTIC = (
             of_table("classes: [sad, Sad]"),
             "corpora.c.classes: each class comes once; case and blanks make no difference",
         ),
+        (of_table("sessions: []"), "corpora.c.sessions: needs at least 1 item, has 0"),
         (of_table("sessions: 3"), "corpora.c.sessions: write a list, such as [3] (got 3)"),
         (of_table("sessions: [2024-01-02]"), 'corpora.c.sessions.0: write it in quotation marks, "2024-01-02"'),
         (f"{CORPORA}\nseeds: 3", "seeds: write a list, such as [3] (got 3)"),

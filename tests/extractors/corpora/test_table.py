@@ -44,7 +44,8 @@ def test_every_column_and_its_default(tmp_path: Path) -> None:
         Utterance("c", "c", "1", "Ann", "sad", "", "a.wav", 0.0, 0.1, "a.avi", 0.0, 0.1, "full"),
     ]  # fmt: skip
     assert [(remark.utterance, remark.remark) for remark in listing.remarks] == [
-        ("a", "lines 4 to 5 are one row, by their quotation marks")
+        ("", "columns that are not used: 'note'"),
+        ("a", "lines 4 to 5 are one row, by their quotation marks"),
     ]
     assert listing.wordless == {"c": "text is empty"}
     assert listing.check == {

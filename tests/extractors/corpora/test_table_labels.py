@@ -59,6 +59,9 @@ def test_which_labels_can_be_classes() -> None:
     assert label_problem("None", None) == (
         "label 'None' stands for no value; if it is a class, list it under `classes`"
     )
+    for label in ("\u0916\u0941\u0936\u0940", "\u0e40\u0e28\u0e23\u0e49\u0e32", "\u5f00\u5fc3", "q\u0307"):
+        assert label_problem(label, None) == ""
+    assert "it needs a letter or digit first" in label_problem("-a", None)
     assert label_problem("x", ("sad",)) == "label 'x' is not one of the classes"
 
 

@@ -106,6 +106,10 @@ def test_what_is_no_table(content: str | bytes, message: str) -> None:
         read(content)
 
 
+def test_columns_that_are_not_used() -> None:
+    assert read(f",Unnamed: 0,{HEADER},Start_Time\n").unused == ("Unnamed: 0", "Start_Time")
+
+
 def test_modalities_without_a_column() -> None:
     found = read("utterance,fold,speaker,label,audio\nu1,1,Ann,sad,a.wav\n")
     assert (found.absent, found.rows[0].problem) == (("text", "video"), "")
