@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from cmarr.settings import Baseline, CifMmin, CmArr, Cra, Dicmor, Features, IfMmin, Mmin, System, merged
 from cmarr.variants import NAME, base, overrides, variant
+from extractors.explain import FOLDER, problems, sentence
 from extractors.files import UserError
 from extractors.settings import TYPES, AnyCorpus, DensefaceTraining, Encoders, Name, Settings
 
@@ -117,7 +118,7 @@ class Config(Settings):
     """All keys of config.yaml."""
 
     results: str = Field(
-        "results", pattern=r"^[\w./-]*\w$", description="folder for everything that is made; no blanks in its path"
+        "results", pattern=FOLDER, description="folder for everything that is made; no blanks in its path"
     )
     corpora: dict[Name, AnyCorpus] = Field(min_length=1, description="corpora by a name of your choice")
     encoders: Encoders = Encoders()
@@ -230,7 +231,7 @@ def check_roots(config: Config, config_file: str) -> None:
 
 def _lines(root: type[Config], error: ValidationError, *prefix: str) -> list[str]:
     """One line per problem, in which `prefix` stands before the place below `root`."""
-    return [_explain(root, {**problem, "loc": (*prefix, *problem["loc"])}) for problem in error.errors()]
+    return [_explain(root, {**problem, "loc": (*prefix, *problem["loc"])}) for problem in problems(error)]
 
 
 def _hint(word: str, known: list[str]) -> str:
@@ -247,7 +248,7 @@ def _explain(root: type[Config], problem: dict[str, Any]) -> str:
         return f"{place}.type{found}; valid ones are {', '.join(TYPES)}"
     if problem["type"] != "extra_forbidden":
         got = "" if isinstance(problem["input"], Mapping) else f" (got {problem['input']!r})"
-        return f"{place}: {problem['msg']}{got}"
+        return f"{place}: {sentence(problem)}{got}"
     *parents, key = shown
     known = _keys(root, path[:-1])
     where = f"under `{'.'.join(map(str, parents))}`" if parents else "at the top level"

@@ -16,6 +16,7 @@ from cmarr.variants import PART, base, overrides, variant
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors import hub
 from extractors.corpora import load
+from extractors.explain import leading_zeros
 from extractors.files import UserError
 from extractors.fingerprint import code_fingerprint
 from extractors.settings import AnyCorpus, Settings
@@ -279,8 +280,8 @@ def _look(name: str, corpus: AnyCorpus, config_file: str) -> Facts:
         there = ", ".join(known) or "none"
         raise UserError(f"corpora.{name}.root in {config_file}: folds need two sessions or more; there is {there}")
     if not set(sessions) <= set(known) or len(set(sessions)) < max(2, len(sessions)):
-        there = ", ".join(known)
-        raise UserError(f"corpora.{name}.sessions in {config_file}: name two or more of {there}, each once")
+        there, hint = ", ".join(known), leading_zeros(set(sessions) - set(known), known)
+        raise UserError(f"corpora.{name}.sessions in {config_file}: name two or more of {there}, each once{hint}")
     return Facts(list(sessions), list(classes), [str(path) for path in files])
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from extractors.corpora import load
+from extractors.explain import problems, sentence
 from extractors.files import UserError
-from extractors.manifest import read, summary, write
+from extractors.manifest import finish, read, summary
 from extractors.settings import TYPES, AnyCorpus
 
 
@@ -28,16 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Print the summary; UserError when the folder is no corpus or nothing in it can be used."""
-    options = {key: getattr(args, key) for key in ("subset", "file", "classes", "sessions") if getattr(args, key)}
+    options = {key: value for key in ("subset", "file", "classes", "sessions") if (value := getattr(args, key))}
     corpus = settings(args.root, args.type, options)
+    name = Path(args.root).resolve().name
     try:
-        listing = read("check", corpus, partial=args.sessions is None)
+        listing = read("check", corpus)
+        print(f"{args.root}: read as {corpus.type}")
+        print(*summary(name, listing, causes=20), sep="\n")
+        finish("check", corpus, listing, args.out, partial=args.sessions is None)
     except UserError as error:
         raise UserError(str(error).removeprefix("corpora.check.root: ").replace("corpora.check.", "--")) from error
-    print(f"{args.root}: read as {corpus.type}")
-    print(*summary(Path(args.root).name, listing, causes=20), sep="\n")
-    if args.out:
-        write(args.out, corpus, listing)
     where = f"{args.out}/" if args.out else "--out FOLDER writes "
     print(f"details: {where}rejected.csv, remarks.csv and check.json")
 
@@ -55,7 +56,7 @@ def settings(root: str, kind: str | None, options: dict[str, Any]) -> AnyCorpus:
             corpus: AnyCorpus = TypeAdapter(AnyCorpus).validate_python({"type": name, "root": root, **options})
             load(corpus.type).label_files(corpus)
         except ValidationError as error:
-            refusals += [f"{name}: --{problem['loc'][1]}: {problem['msg']}" for problem in error.errors()]
+            refusals += [f"{name}: --{problem['loc'][1]}: {sentence(problem)}" for problem in problems(error)]
         except UserError as error:
             refusals.append(f"{name}: {error}")
         else:

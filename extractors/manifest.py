@@ -6,18 +6,18 @@ import argparse
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from extractors.console import LOG, progress
 from extractors.corpora import COLUMNS, Listing, Rating, Rejected, Remark, Utterance, load
 from extractors.corpora.judge import judge
+from extractors.corpora.reasons import causes, kind
 from extractors.corpora.reference import tally, utterance_counts
+from extractors.explain import leading_zeros
 from extractors.files import UserError, read_csv, write_csv, write_json
-from extractors.settings import AnyCorpus
+from extractors.settings import AnyCorpus, parse_corpus
 
 _MEDIA = {
     "missing": re.compile(": missing|: no file|: a link"),
@@ -26,7 +26,7 @@ _MEDIA = {
     "too short": re.compile("ms long"),
     "without a sound track": re.compile("no sound track"),
 }
-_NUMBER = re.compile(r"(?<![\w-])[0-9]+([.][0-9]+)?")
+_MODALITIES = {"transcript": "text", "audio": "audio", "video": "video"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,63 +37,110 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Read the corpus and write its files; UserError when nothing of it can be used."""
-    try:
-        corpus: AnyCorpus = TypeAdapter(AnyCorpus).validate_json(args.corpus)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"corpora.{args.name}.{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}") from error
+    """Read the corpus and write its files; UserError when nothing of it, or of a session, can be used."""
+    corpus = parse_corpus(f"corpora.{args.name}", args.corpus)
     listing = read(args.name, corpus)
-    write(args.out_dir, corpus, listing)
     for line in summary(args.name, listing):
         LOG.info("%s", line)
+    finish(args.name, corpus, listing, args.out_dir)
 
 
-def write(folder: Path, corpus: AnyCorpus, listing: Listing) -> None:
-    """manifest.csv, rejected.csv, remarks.csv, ratings.csv and check.json of a judged listing."""
-
-    def table(name: str, kind: type, rows: Iterable[Any]) -> None:
-        columns = [item.name for item in fields(kind)]
-        content = sorted((asdict(row) | {"origin": corpus.origin} for row in rows), key=lambda row: row["utterance"])
-        write_csv(folder / name, [*columns, "origin"], content)
-
-    table("manifest.csv", Utterance, listing.rows)
-    table("rejected.csv", Rejected, listing.rejected)
-    table("remarks.csv", Remark, listing.remarks)
-    table("ratings.csv", Rating, listing.ratings)
-    about = {"origin": corpus.origin, "classes": list(load(corpus.type).classes(corpus))}
-    found = {"media": media_counts(listing), "kept": utterance_counts(listing.rows)}
-    write_json(folder / "check.json", about | listing.check | found)
-
-
-def read(name: str, corpus: AnyCorpus, partial: bool = False) -> Listing:
-    """Judged listing of a configured corpus; UserError names the key to change.
-
-    `partial` says that sessions may be without usable utterances.
-    """
+def read(name: str, corpus: AnyCorpus) -> Listing:
+    """Judged listing of a configured corpus, which may have no rows; UserError names the key to change."""
     module = load(corpus.type)
     try:
         known = module.sessions(corpus)
-        sessions = corpus.sessions or known
-        listing = module.read(corpus, sessions)
+        listing = module.read(corpus, corpus.sessions or known)
     except UserError as error:
         raise UserError(f"corpora.{name}.root: {error}") from error
-    if unknown := sorted(set(sessions) - set(known)):
-        there = ", ".join(known)
-        raise UserError(f"corpora.{name}.sessions: no session {', '.join(unknown)} in {corpus.root}; there are {there}")
-    listing = judge(listing, Path(corpus.root), corpus.policy, progress)
-    if not listing.rows:
-        reasons = Counter(f"{row.stage}: {row.reason}" for row in listing.rejected).most_common(3)
-        often = "; ".join(f"{reason} ({n} times)" for reason, n in reasons) or "it is empty"
-        raise UserError(f"corpora.{name}.root: {corpus.root} has no usable utterance; {often}")
-    # Every session becomes a fold, so one without utterances would fail much later.
-    if not partial and (absent := sorted(set(sessions) - {row.session for row in listing.rows})):
-        there = ", ".join(session for session in sessions if session not in absent)
+    there = {*known, *(row.session for row in listing.rejected)}
+    if known and (unknown := sorted(set(corpus.sessions or ()) - there)):
         raise UserError(
-            f"corpora.{name}.sessions: no usable utterance of session {', '.join(absent)} in {corpus.root}; "
-            f"name only those that are there ({there})"
+            f"corpora.{name}.sessions: no session {', '.join(unknown)} in {corpus.root}; there are "
+            f"{', '.join(known)}{leading_zeros(unknown, known)}"
         )
-    return listing
+    size = len(listing.rows) + len(listing.rejected) if listing.size is None else listing.size
+    listing = replace(judge(listing, Path(corpus.root), corpus.policy, progress), size=size)
+    if odd := _account(listing, size):
+        raise UserError(f"corpora.{name}: {odd}; this is a mistake in extractors/corpora/{corpus.type}.py")
+    used = {row.session for row in listing.rows}
+    asked = corpus.sessions or {*known, *(row.session for row in listing.rejected if row.session)}
+    return replace(listing, lost=tuple(sorted(set(asked) - used)))
+
+
+def _account(listing: Listing, size: int) -> str:
+    """What does not add up in a judged listing of `size` entries, or an empty string."""
+    kept, rejected = Counter(row.utterance for row in listing.rows), {row.utterance for row in listing.rejected}
+    if twice := sorted(name for name, n in kept.items() if n > 1 or name in rejected):
+        return f"{twice[0]} is kept and rejected, or kept twice"
+    if kept.total() + len(listing.rejected) != size:
+        return f"{size} utterances listed, but {kept.total()} kept and {len(listing.rejected)} rejected"
+    return ""
+
+
+def finish(name: str, corpus: AnyCorpus, listing: Listing, folder: Path | None, partial: bool = False) -> None:
+    """Write the files of a judged listing into `folder`, if there is one.
+
+    UserError when the corpus or one of its sessions has no rows (`partial`: sessions may have none) or there is one
+    class only; the CSV files are there all the same, and check.json is not.
+    """
+    problem = unusable(name, corpus, listing, partial)
+    if folder:
+        write(folder, corpus, listing)
+        if problem:
+            (folder / "check.json").unlink(missing_ok=True)
+        else:
+            about = {"origin": corpus.origin, "classes": list(load(corpus.type).classes(corpus))}
+            found = {"media": media_counts(listing), "kept": utterance_counts(listing.rows)}
+            write_json(folder / "check.json", about | listing.check | found)
+    if problem:
+        where = f"{folder / 'rejected.csv'} has" if folder else "`--out FOLDER` writes rejected.csv with"
+        raise UserError(f"{problem}; {where} all unused utterances and the reason of each")
+
+
+def write(folder: Path, corpus: AnyCorpus, listing: Listing) -> None:
+    """manifest.csv, rejected.csv, remarks.csv and ratings.csv of a judged listing, each sorted by id."""
+
+    def table(name: str, columns: Sequence[str], rows: Iterable[Any]) -> None:
+        ordered = sorted(rows, key=lambda row: str(row.utterance))
+        content = ({column: getattr(row, column) for column in columns} | {"origin": corpus.origin} for row in ordered)
+        write_csv(folder / name, [*columns, "origin"], content)
+
+    table("manifest.csv", COLUMNS, listing.rows)
+    table("rejected.csv", ("utterance", "stage", "reason"), listing.rejected)
+    table("remarks.csv", [item.name for item in fields(Remark)], listing.remarks)
+    table("ratings.csv", [item.name for item in fields(Rating)], listing.ratings)
+
+
+def unusable(name: str, corpus: AnyCorpus, listing: Listing, partial: bool) -> str:
+    """Why no experiment can be made of a judged listing, or an empty string."""
+    module, root = load(corpus.type), corpus.root
+    if not listing.rows:
+        found = f"corpora.{name}.root: {root} has no usable utterance; {causes(listing.rejected) or 'it is empty'}"
+        return found + _all_three(listing.rejected)
+    # Every session becomes a fold, so one without utterances would fail much later.
+    sessions = corpus.sessions or (() if partial else module.sessions(corpus))
+    there = {row.session for row in listing.rows}
+    if absent := [session for session in sessions if session not in there]:
+        lost = [row for row in listing.rejected if row.session in absent]
+        return (
+            f"corpora.{name}.sessions: no usable utterance of session {', '.join(absent)} in {root}; "
+            f"{causes(lost) or 'nothing is there'}{_all_three(lost)}; mend that, or "
+            f"name only those that are there ({', '.join(session for session in sessions if session in there)})"
+        )
+    try:
+        module.classes(corpus)
+    except UserError as error:
+        return f"corpora.{name}.root: {error}"
+    return ""
+
+
+def _all_three(rejected: Iterable[Rejected]) -> str:
+    """What to say when all that have a usable label lack the same modality."""
+    lacking = {_MODALITIES[row.stage] for row in rejected if row.stage in _MODALITIES}
+    if len(lacking) != 1:
+        return ""
+    return f"; text, audio and video are all three needed, and no utterance has usable {lacking.pop()}"
 
 
 def media_counts(listing: Listing) -> dict[str, int]:
@@ -112,10 +159,12 @@ def summary(name: str, listing: Listing, causes: int = 5) -> list[str]:
         "differs": f"{len(differences)} differences from the reference list",
         "not a release": "not a release (less than half of it, and no list agrees)",
     }.get(check["status"], check["status"])
+    of = "" if listing.size is None else f"; {listing.size} listed"
     lines = [
         f"{name}: {len(listing.rows)} utterances kept, {len(listing.rejected)} rejected,"
-        f" {len(listing.remarks)} remarks",
+        f" {len(listing.remarks)} remarks{of}",
         *(f"  kept per {group}: {_listed(row)}" for group, row in utterance_counts(listing.rows).items()),
+        *(f"  no usable utterance of session {session}" for session in listing.lost if listing.rows),
         *_frequent("rejected for", [(row.stage, row.reason) for row in listing.rejected], causes, "rejected.csv"),
         *_frequent("remarks on", [(row.stage, row.remark) for row in listing.remarks], causes, "remarks.csv"),
         f"  media: {_listed(media_counts(listing))}",
@@ -128,11 +177,11 @@ def summary(name: str, listing: Listing, causes: int = 5) -> list[str]:
 
 
 def _frequent(title: str, rows: Sequence[tuple[str, str]], most: int, file: str) -> list[str]:
-    """Counts per stage, and the commonest causes with their numbers masked; all are in `file`."""
+    """Counts per stage, and the commonest kinds of causes; all are in `file`."""
     stages = tally(stage for stage, _ in rows)
-    causes = Counter(f"{stage}: {_NUMBER.sub('#', text)}" for stage, text in rows)
-    lines = [f"  {title}: {_listed(stages)}", *(f"    {n} x {cause}" for cause, n in causes.most_common(most))]
-    return [*lines, f"    and {len(causes) - most} more kinds in {file}"] if len(causes) > most else lines
+    kinds = Counter(f"{stage}: {kind(text)}" for stage, text in rows)
+    lines = [f"  {title}: {_listed(stages)}", *(f"    {n} x {cause}" for cause, n in kinds.most_common(most))]
+    return [*lines, f"    and {len(kinds) - most} more kinds in {file}"] if len(kinds) > most else lines
 
 
 def _listed(tallied: dict[str, int]) -> str:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
+from functools import lru_cache
 from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from extractors.explain import LABEL, NAME, SHA256, problems, sentence
 from extractors.files import UserError
 
-LABEL = r"[^\W_][\w .+/'-]{0,39}"
-Label = Annotated[str, Field(pattern=f"^{LABEL}$")]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Label = Annotated[str, Field(pattern=f"^{LABEL}$", coerce_numbers_to_str=True)]
+Name = Annotated[str, Field(pattern=NAME)]
+Session = Annotated[str, Field(coerce_numbers_to_str=True)]
+
+
+@lru_cache(maxsize=1024)
+def same_label(label: str) -> str:
+    """What counts of a label: neither case nor blanks nor the Unicode form."""
+    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
 
 
 class Settings(BaseModel):
@@ -27,10 +36,14 @@ def parse(key: str, text: str, kind: type[Kind]) -> Kind:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(
-            f"{'.'.join(filter(None, (key, *map(str, first['loc']))))}: {first['msg']}; correct the configuration"
-        ) from error
+        raise _wrong(key, error, 0) from error
+
+
+def _wrong(key: str, error: ValidationError, above: int) -> UserError:
+    """The first of the problems; `above` is how many parts of its place are no keys."""
+    first = problems(error)[0]
+    place = ".".join(filter(None, (key, *map(str, first["loc"][above:]))))
+    return UserError(f"{place}: {sentence(first)}; correct the configuration")
 
 
 class Policy(Settings):
@@ -61,7 +74,9 @@ class Corpus(Settings):
     origin: Literal["release", "composite", "synthetic"] = Field(
         "release", description="kind of data; written into every file made from this corpus"
     )
-    sessions: tuple[str, ...] | None = Field(None, description="sessions to use; all of the release if absent")
+    sessions: tuple[Session, ...] | None = Field(
+        None, min_length=1, description="sessions to use; all of the release if absent"
+    )
     policy: Policy = Policy()
     greys: Greys | None = Field(None, description="of this corpus' face crops; those of encoders.video if absent")
 
@@ -93,8 +108,8 @@ class Table(Corpus):
     @field_validator("classes")
     @classmethod
     def _once_each(cls, value: tuple[Label, ...] | None) -> tuple[Label, ...] | None:
-        if value and len(set(value)) < len(value):
-            raise ValueError("each class comes once")
+        if value and len(set(map(same_label, value))) < len(value):
+            raise ValueError("each class comes once; case and blanks make no difference")
         return value
 
 
@@ -103,6 +118,15 @@ TYPES: dict[str, type[Corpus]] = {
     get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(get_args(AnyCorpus)[0])
 }
 """Settings of a corpus by its `type`."""
+
+
+def parse_corpus(key: str, text: str) -> AnyCorpus:
+    """Settings of a corpus out of their JSON; UserError names the key, below `key`, that is wrong."""
+    try:
+        corpus: AnyCorpus = TypeAdapter(AnyCorpus).validate_json(text)
+    except ValidationError as error:
+        raise _wrong(key, error, 1) from error
+    return corpus
 
 
 class FrozenEncoder(Settings):
@@ -121,7 +145,7 @@ class Pretrained(FrozenEncoder):
 
     model: str
     revision: str | None = Field(None, description="branch, tag or commit on the hub; a commit pins it")
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = Field(
         None, description="of the file of weights on the hub; any other is refused"
     )
     layer: Literal["last", "mean_of_last_4"] | int = Field(

@@ -45,6 +45,13 @@ class Rejected:
     utterance: str
     stage: Stage
     reason: str
+    session: str = field(default="", compare=False)
+    """where it is known; not written into rejected.csv"""
+
+
+def unchosen(utterance: str, session: str) -> Rejected:
+    """The row of an utterance whose session is not to be used."""
+    return Rejected(utterance, "subset", f"session {session} is not among the chosen sessions", session)
 
 
 class UnusableError(Exception):
@@ -91,6 +98,12 @@ class Listing:
     """utterances among the rejected whose media are looked at all the same; what is wrong with them is a remark"""
     wordless: dict[str, str] = field(default_factory=dict)
     """rows whose text is empty, and why (`no transcript line`)"""
+    near: dict[str, str] = field(default_factory=dict)
+    """`<utterance>.wav` or `.avi` that is nowhere to a file that is named almost so"""
+    size: int | None = None
+    """how many the corpus lists, counted before they are sorted into rows and rejected; None if that is not known"""
+    lost: tuple[str, ...] = ()
+    """sessions that were to be used and have no row, known once the media were looked at"""
 
 
 class Progress(Protocol):
@@ -110,7 +123,7 @@ class Module(Protocol):
         ...
 
     def sessions(self, corpus: Any) -> tuple[str, ...]:
-        """All sessions there can be; each becomes a fold."""
+        """All sessions that can be used; each becomes a fold."""
         ...
 
     def classes(self, corpus: Any) -> tuple[str, ...]:
@@ -118,7 +131,10 @@ class Module(Protocol):
         ...
 
     def read(self, corpus: Any, sessions: Sequence[str]) -> Listing:
-        """Every utterance of `sessions`; the check covers the labels of all sessions. No media file is opened."""
+        """Every utterance: rows of `sessions`, all others among the rejected (`unchosen`). No media file is opened.
+
+        The check covers the labels of all sessions.
+        """
         ...
 
 

@@ -10,10 +10,11 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, Utterance
+from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, Utterance, unchosen
 from extractors.corpora.iemocap_lines import DIALOGUE, UTTERANCE, parse_labels, parse_transcript
 from extractors.corpora.iemocap_release import CLASSES, KNOWN, Turn, counts, lists
 from extractors.corpora.lines import read_lines
@@ -50,17 +51,20 @@ def classes(corpus: Iemocap) -> tuple[str, ...]:
 
 
 def read(corpus: Iemocap, sessions: Sequence[str]) -> Listing:
-    """Every utterance of `sessions` that is labelled, transcribed or recorded; the check covers all sessions."""
+    """Every utterance that is labelled, transcribed or recorded; the check covers all sessions."""
     release = _Release(corpus)
     rows, passed_over, wordless = [], [], {}
-    rejected = [row for row in release.rejected if row.utterance[4] in sessions]
-    wavs = release.media("wav", ".wav", sessions)
-    for name in sorted(name for name in {*release.turns, *release.texts, *wavs} if name[4] in sessions):
-        if problem := release.label_problem(name):
-            rejected.append(Rejected(name, "label", problem))
+    rejected = release.rejected
+    names = sorted({*release.turns, *release.texts, *release.media("wav", ".wav", SESSIONS)})
+    size = len(names) + len(rejected)
+    for name in names:
+        if name[4] not in sessions:
+            rejected.append(unchosen(name, name[4]))
+        elif problem := release.label_problem(name):
+            rejected.append(Rejected(name, "label", problem, name[4]))
             passed_over += [_row(release, turn, "") for turn in release.turns.get(name, [])[:1]]
         elif len(texts := release.texts.get(name, set())) > 1:
-            rejected.append(Rejected(name, "transcript", f"{len(texts)} different transcript lines"))
+            rejected.append(Rejected(name, "transcript", f"{len(texts)} different transcript lines", name[4]))
         else:
             rows.append(_row(release, release.turns[name][0], next(iter(texts), "")))
             if not rows[-1].text:
@@ -80,6 +84,7 @@ def read(corpus: Iemocap, sessions: Sequence[str]) -> Listing:
         ratings=[rating for rating in ratings if rating.utterance[4] in sessions],
         passed_over=passed_over,
         wordless=wordless,
+        size=size,
     )
 
 
@@ -132,13 +137,13 @@ class _Release:
             stage: Stage = "label" if path.parent.name == "EmoEvaluation" else "transcript"
             lines = read_lines(self.root, path, MOST_BYTES)
             if isinstance(lines, str):
-                self.rejected.append(Rejected(path.stem, stage, f"file is {lines}"))
+                self.rejected.append(Rejected(path.stem, stage, f"file is {lines}", path.stem[4]))
                 continue
             for item in (parse_labels if stage == "label" else parse_transcript)(lines, path.stem):
                 if isinstance(item, Turn):
                     self.turns[item.utterance].append(item)
                 elif isinstance(item, Rejected):
-                    self.rejected.append(item)
+                    self.rejected.append(replace(item, session=path.stem[4]))
                 elif isinstance(item, Remark):
                     self.remarks.append(item)
                 elif "XX" in item[0]:

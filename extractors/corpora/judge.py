@@ -11,7 +11,7 @@ from typing import TypeVar
 from extractors.corpora import Listing, Progress, Rejected, Remark, Stage, UnusableError, Utterance
 from extractors.corpora.films import Film, film
 from extractors.corpora.lines import LONGEST_TEXT
-from extractors.corpora.paths import missing
+from extractors.corpora.paths import Neighbours, missing
 from extractors.corpora.sounds import Sound, sound
 from extractors.settings import Policy
 
@@ -26,6 +26,11 @@ Found = TypeVar("Found")
 class _Media:
     sounds: dict[str, Sound]
     films: dict[str, Film]
+    near: dict[str, str]
+
+    def nowhere(self, name: str) -> str:
+        """Of a file that the corpus would have found by its name in any folder."""
+        return f"missing: no {name} below the folder" + (f"; there is {self.near[name]}" if name in self.near else "")
 
 
 def judge(listing: Listing, root: Path, policy: Policy, progress: Progress) -> Listing:
@@ -37,6 +42,7 @@ def judge(listing: Listing, root: Path, policy: Policy, progress: Progress) -> L
     media = _Media(
         look(root, (row.audio for row in everyone), sound, Sound, progress, "reading audio headers"),
         look(root, (row.video for row in everyone), film, Film, progress, "reading video headers"),
+        listing.near,
     )
     kept, rejected, remarks = [], list(listing.rejected), list(listing.remarks)
     passed_over = list(listing.passed_over)
@@ -44,14 +50,14 @@ def judge(listing: Listing, root: Path, policy: Policy, progress: Progress) -> L
         try:
             remarks += _text_remarks(row, listing.wordless.get(row.utterance, "transcript is empty"), policy)
         except UnusableError as problem:
-            rejected.append(Rejected(row.utterance, problem.stage, str(problem)))
+            rejected.append(Rejected(row.utterance, problem.stage, str(problem), row.session))
             passed_over.append(row)
             continue
         try:
             remarks += _media_remarks(row, media, policy)
             kept.append(row)
         except UnusableError as problem:
-            rejected.append(Rejected(row.utterance, problem.stage, str(problem)))
+            rejected.append(Rejected(row.utterance, problem.stage, str(problem), row.session))
     for row in passed_over:
         try:
             remarks += _media_remarks(row, media, policy)
@@ -75,13 +81,22 @@ def look(
 ) -> dict[str, Found]:
     """What is found in each distinct file; files are opened by a few threads at once."""
 
-    def one(name: str) -> Found:
-        problem = missing(root, root / name) if name else "missing"
-        return kind(problem) if problem else open_file(root / name)
+    def one(name: str) -> Found | str:
+        return missing(root, root / name) or open_file(root / name)
 
-    names = list(dict.fromkeys(relative))
+    names = list(dict.fromkeys(filter(None, relative)))
     with ThreadPoolExecutor(THREADS) as pool:
-        return dict(zip(names, progress(pool.map(one, names), what, "file", len(names)), strict=True))
+        found = list(progress(pool.map(one, names), what, "file", len(names)))
+    near = Neighbours(root)
+    return {
+        name: kind(_named(item, name, near)) if isinstance(item, str) else item
+        for name, item in zip(names, found, strict=True)
+    }
+
+
+def _named(problem: str, name: str, near: Neighbours) -> str:
+    """A problem with the path where that tells most, and with what is there instead."""
+    return "; ".join(filter(None, (f"missing: {name}", near.hint(name)))) if problem == "missing" else problem
 
 
 def _text_remarks(row: Utterance, wordless: str, policy: Policy) -> list[Remark]:
@@ -95,8 +110,9 @@ def _text_remarks(row: Utterance, wordless: str, policy: Policy) -> list[Remark]
 
 def _media_remarks(row: Utterance, media: _Media, policy: Policy) -> list[Remark]:
     """Oddities of the media of a row; UnusableError with the first of their problems."""
-    heard, seen = media.sounds[row.audio], media.films[row.video]
     wav, avi = _kind(row.audio, "wav"), _kind(row.video, "avi")
+    heard = media.sounds.get(row.audio, Sound(media.nowhere(f"{row.utterance}.{wav}")))
+    seen = media.films.get(row.video, Film(media.nowhere(f"{row.utterance}.{avi}")))
     if heard.problem:
         raise UnusableError("audio", f"{wav}: {heard.problem}")
     if row.audio_start and row.audio_start >= heard.seconds:

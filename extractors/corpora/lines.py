@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +25,16 @@ class Line(NamedTuple):
 def split(content: bytes) -> list[Line]:
     """Lines of a file; each is UTF-8 where it is valid, else Windows-1252, and Latin-1 where that leaves a hole.
 
-    The two differ in 0x80 to 0x9f, where the first has quotation marks and the second nothing that can be seen. LF and
-    CRLF end a line.
+    The two differ in 0x80 to 0x9f, where the first has quotation marks and the second nothing that can be seen. A file
+    that begins with the mark of UTF-16 is that. LF and CRLF end a line, and CR does in a file without LF.
     """
-    return [_decode(line.removesuffix(b"\r")) for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        with contextlib.suppress(UnicodeDecodeError):
+            content = content.decode("utf-16").encode()
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    return [_decode(line.removesuffix(b"\r")) for line in content.split(b"\n")]
 
 
 def _decode(line: bytes) -> Line:

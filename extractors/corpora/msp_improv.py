@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from extractors.console import progress
-from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, UnusableError, Utterance
+from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, UnusableError, Utterance, unchosen
 from extractors.corpora.lines import Line, clean, read_lines
 from extractors.corpora.msp_improv_labels import ATTRIBUTES, CLASSES, UTTERANCE, Clip, parse_evaluation
 from extractors.corpora.msp_improv_labels import session as session_of
@@ -36,6 +36,8 @@ _UNUSED = {"O": " (other)", "X": " (no agreement)"}
 
 _FILE = re.compile(rf"({UTTERANCE})\.((?i:wav|avi|txt))", re.ASCII)
 _ALMOST = re.compile(r"(?:msp|utd)-improv-.*\.(?:wav|avi)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_NEAR = re.compile(rf"(?:msp|utd)({UTTERANCE[3:]}).*\.([a-z0-9]{{2,4}})", re.IGNORECASE | re.ASCII)
+_SUFFIXES = {"wav": ("wav", "flac", "mp3", "m4a", "ogg"), "avi": ("avi", "mp4", "mkv", "mov", "mpg", "webm")}
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 """A byte of a file name that is no UTF-8."""
 _EVALUATION = re.compile(r"eval(?:uat|ut)ion\.txt", re.IGNORECASE | re.ASCII)
@@ -74,7 +76,7 @@ def classes(corpus: MspImprov) -> tuple[str, ...]:
 
 
 def read(corpus: MspImprov, sessions: Sequence[str]) -> Listing:
-    """Every clip of `sessions` that is labelled, transcribed or recorded; the check covers all sessions."""
+    """Every clip that is labelled, transcribed or recorded; the check covers all sessions."""
     root = Path(corpus.root)
     clips, rejected, remarks = _labels(corpus)
     files = _Files(root)
@@ -82,11 +84,15 @@ def read(corpus: MspImprov, sessions: Sequence[str]) -> Listing:
     labelled: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         labelled[clip.utterance].append(clip)
-    listing = Listing([], rejected, compare(lists(clips), counts(clips), KNOWN), remarks)
+    names = sorted(labelled.keys() | files.names())
+    check = compare(lists(clips), counts(clips), KNOWN)
+    listing = Listing([], rejected, check, remarks, near=files.near, size=len(names) + len(rejected))
     listing.check["activation"] = "as the release stores it, 1 very active to 5 very calm; not flipped"
-    names = sorted(name for name in labelled.keys() | files.names() if session_of(name) in sessions)
     for name in progress(names, "reading labels and transcripts", "clip"):
-        _add(listing, name, labelled.get(name, []), files, corpus.subset)
+        if session_of(name) in sessions:
+            _add(listing, name, labelled.get(name, []), files, corpus.subset)
+        else:
+            listing.rejected.append(unchosen(name, session_of(name)))
     return listing
 
 
@@ -127,7 +133,7 @@ def _add(listing: Listing, name: str, same: Sequence[Clip], files: _Files, subse
         text, wordless, remarks = files.transcript(name)
         listing.rows.append(_row(clip, text, files.media("audio", "wav", name), files.media("video", "avi", name)))
     except UnusableError as problem:
-        listing.rejected.append(Rejected(name, problem.stage, str(problem)))
+        listing.rejected.append(Rejected(name, problem.stage, str(problem), session_of(name)))
         for clip in same[:1]:
             listing.passed_over.append(_row(clip, "", *(files.first(kind, name) for kind in ("wav", "avi"))))
         return
@@ -195,6 +201,7 @@ class _Files:
         self.root = root
         self.remarks: list[str] = []
         self.places: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in ("wav", "avi", "txt")}
+        self.near: dict[str, str] = {}
         almost: list[str] = []
         base = root.resolve()
         for folder, below, files in os.walk(root, onerror=self._unreadable):
@@ -209,8 +216,12 @@ class _Files:
             for name in files:
                 if hit := _FILE.fullmatch(name):
                     self.places[hit[2].lower()][hit[1]].append(str(place / name))
-                elif _ALMOST.fullmatch(name):
+                    continue
+                if _ALMOST.fullmatch(name):
                     almost.append(str(place / name))
+                if (hit := _NEAR.fullmatch(name)) and name.isprintable():
+                    for kind in (kind for kind, suffixes in _SUFFIXES.items() if hit[2].lower() in suffixes):
+                        self.near[f"MSP{hit[1].upper()}.{kind}"] = str(place / name)
         if almost:
             first = ascii(min(almost))
             self.remarks.append(f"media named almost like a clip, passed over: {len(almost)}, the first is {first}")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from extractors import console, manifest
 from extractors.corpora import COLUMNS, Listing, Rating, Rejected, Remark, Utterance, iemocap
-from extractors.files import UserError, read_json, write_csv
+from extractors.files import UserError, read_csv, read_json, write_csv
 from extractors.settings import Iemocap, Policy
 
 ROW = Utterance("u1", "d1", "1", "1F", "angry", 'Well,  "so"', "a.wav", None, None, "v.avi", 0.1, 2.3456, "left")
@@ -78,9 +78,9 @@ def test_files_are_sorted_and_carry_the_origin(reading: dict[str, Any], tmp_path
 
 
 def test_summary_is_short(reading: dict[str, Any]) -> None:
-    lines = manifest.summary("small", Listing([ROW], [Rejected("u", "audio", "x 1.25 ms long, UTF-8")], CHECK))
+    lines = manifest.summary("small", Listing([ROW], [Rejected("u", "audio", "x 1.25 ms long, UTF-8")], CHECK, size=2))
     assert lines[:10] == [
-        "small: 1 utterances kept, 1 rejected, 0 remarks",
+        "small: 1 utterances kept, 1 rejected, 0 remarks; 2 listed",
         "  kept per class: angry: 1",
         "  kept per speaker: 1F: 1",
         "  kept per session: 1: 1",
@@ -108,18 +108,57 @@ def test_media_are_counted_for_utterances_only() -> None:
 def test_errors_name_the_key(reading: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refused(**corpus: Any) -> str:
         assert run(tmp_path, **corpus) == 1
-        message = capsys.readouterr().err
-        assert message.count("\n") == 1
-        assert not list(tmp_path.iterdir())
-        return message
+        return capsys.readouterr().err.splitlines()[-1]
 
-    reading["rejected"] = [Rejected(f"u{i}", "audio", "wav: missing") for i in range(3)]
-    assert "audio: wav: missing (3 times)" in refused()
+    reading["rejected"] = [Rejected(f"u{i}", "audio", f"wav: missing: {i}/a.wav", "4") for i in range(3, 6)]
+    message = refused()
+    assert "audio: wav: missing (3 times), such as u3, wav: missing: 3/a.wav" in message
+    assert "; text, audio and video are all three needed, and no utterance has usable audio" in message
+    assert f"{tmp_path}/rejected.csv has all unused utterances" in message
     reading["kept"] = [ROW]
-    assert "corpora.small.sessions: no session 7 in somewhere; there are 1, 2, 3, 4, 5" in refused(sessions=["7", "1"])
     assert "corpora.small.sessions: no usable utterance of session 4 in somewhere" in refused(sessions=["1", "4"])
-    assert "session 2, 3, 4, 5 in somewhere; name only those that are there (1)" in refused(sessions=None)
-    assert "corpora.small.speakers" in refused(speakers=["1F"])
+    message = refused(sessions=None)
+    assert "session 2, 3, 4, 5 in somewhere; audio: wav: missing (3 times), such as u3" in message
+    assert "name only those that are there (1)" in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("manifest.csv", "ratings.csv", "rejected.csv", "remarks.csv")
+    ]
+    assert len(read_csv(tmp_path / "rejected.csv")) == 3
+    assert "corpora.small.sessions: no session 7 in somewhere; there are 1, 2, 3, 4, 5" in refused(sessions=["7", "1"])
+    assert "corpora.small.speakers: unknown key; correct the configuration" in refused(speakers=["1F"])
+    assert "corpora.small.sessions.0: YAML reads no, off and false as false" in refused(sessions=[False])
+
+
+def test_numbers_are_sessions(reading: dict[str, Any], tmp_path: Path) -> None:
+    reading["kept"] = [ROW]
+    assert run(tmp_path, sessions=[1]) == 0
+    assert reading["asked"] == ("somewhere", ("1",))
+
+
+@pytest.mark.parametrize(
+    ("kept", "rejected", "size", "message"),
+    [
+        ([ROW], [], 2, "2 utterances listed, but 1 kept and 0 rejected"),
+        ([ROW], ["u2", "u3"], 2, "2 utterances listed, but 1 kept and 2 rejected"),
+        ([ROW], ["u1"], 2, "u1 is kept and rejected, or kept twice"),
+        ([ROW, ROW], [], 2, "u1 is kept and rejected, or kept twice"),
+    ],
+)
+def test_a_module_that_loses_an_utterance_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, kept: list[Utterance], rejected: list[str], size: int, message: str
+) -> None:
+    listing = Listing(kept, [Rejected(name, "label", "why") for name in rejected], CHECK, size=size)
+    monkeypatch.setattr(iemocap, "read", lambda *_: listing)
+    monkeypatch.setattr(manifest, "judge", lambda listing, *_: listing)
+    with pytest.raises(UserError, match=f"corpora.small: {message}; this is a mistake in .*/iemocap.py"):
+        manifest.read("small", Iemocap(type="iemocap", root="somewhere"))
+
+
+def test_an_utterance_lost_by_the_judge_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iemocap, "read", lambda *_: Listing([ROW], [Rejected("u2", "label", "why")], CHECK))
+    monkeypatch.setattr(manifest, "judge", lambda listing, *_: replace(listing, rows=[]))
+    with pytest.raises(UserError, match="2 utterances listed, but 0 kept and 1 rejected"):
+        manifest.read("small", Iemocap(type="iemocap", root="somewhere"))
 
 
 def test_root_errors_name_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

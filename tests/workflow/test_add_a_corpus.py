@@ -121,3 +121,26 @@ def test_a_module(project: Project) -> None:
     ]  # fmt: skip
     assert [row["utterance"] for row in read_csv(made / "rejected.csv")] == ["2_mara_XXX_RAIN"]
     assert read_json(made / "check.json")["classes"] == ["angry", "fearful", "happy", "neutral"]
+
+
+def test_reasons_outlast_a_job_that_fails_for_them(project: Project) -> None:
+    root = project.folder / "data" / "half"
+    write_medium(root / "a.mp4", seconds=1.0)
+    rows = [f"u{n},{session},x,{label},hi,{file},{file}" for n, (session, label, file) in enumerate(
+        [("01", "happy", "a.mp4"), ("01", "sad", "a.mp4"), ("02", "sad", "A.mp4"), ("02", "happy", "b.mp4")]
+    )]  # fmt: skip
+    (root / "utterances.csv").write_text("\n".join(["utterance,session,speaker,label,text,audio,video", *rows, ""]))
+    (project.folder / "half.yaml").write_text("corpora:\n  half: {type: table, root: data/half}\n")
+    made = project.folder / "results" / "corpora" / "half"
+    failed = project.snakemake("results/corpora/half/manifest.csv", configfile="half.yaml")
+    assert failed.returncode != 0
+    assert "no usable utterance of session 02 in data/half; audio: mp4: missing (2 times), such as u2" in failed.stdout
+    assert [row["reason"] for row in read_csv(made / "rejected.csv")] == [
+        "mp4: missing: A.mp4; there is a.mp4", "mp4: missing: b.mp4",
+    ]  # fmt: skip
+    assert not (made / "manifest.csv").exists()
+    (project.folder / "half.yaml").write_text("corpora:\n  half: {type: table, root: data/half, sessions: [01, 02]}\n")
+    planned = project.snakemake("-n", "results/corpora/half/manifest.csv", configfile="half.yaml")
+    assert 'name two or more of 01, 02, each once; put those with a leading zero in quotation marks, such as "01"' in (
+        planned.stdout
+    )

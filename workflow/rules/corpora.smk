@@ -5,8 +5,6 @@ rule manifest:
         labels=lambda wildcards: plan.label_files(wildcards.corpus),
     output:
         manifest=f"{R}/corpora/{{corpus}}/manifest.csv",
-        rejected=f"{R}/corpora/{{corpus}}/rejected.csv",
-        remarks=f"{R}/corpora/{{corpus}}/remarks.csv",
         ratings=f"{R}/corpora/{{corpus}}/ratings.csv",
         check=f"{R}/corpora/{{corpus}}/check.json",
     params:

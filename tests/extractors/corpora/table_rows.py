@@ -22,7 +22,8 @@ def silent(items: Any, what: str, unit: str, total: int | None = None) -> Any:
 def rows(*changes: dict[str, str]) -> str:
     """A table of good rows, each with some other values; ids are u1, u2 and so on where they are not given."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(GOOD))
+    names = dict.fromkeys([*GOOD, *(name for change in changes for name in change)])
+    writer = csv.DictWriter(out, list(names), restval="")
     writer.writeheader()
     writer.writerows({**GOOD, "utterance": f"u{number}", **change} for number, change in enumerate(changes, 1))
     return out.getvalue()

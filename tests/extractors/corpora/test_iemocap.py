@@ -86,13 +86,13 @@ def test_every_problem_has_its_row_and_stops_nothing(tree: Any, line: Any) -> No
         f"{name}_F003": ("label", "2 label lines: ang, sad"),
         f"{name}_F004": ("transcript", "no transcript line"),
         f"{name}_F005": ("transcript", "2 different transcript lines"),
-        f"{name}_F006": ("audio", "wav: missing"),
+        f"{name}_F006": ("audio", f"wav: missing: Session1/sentences/wav/{name}/{name}_F006.wav"),
         f"{name}_F007": ("audio", "wav: empty file"),
         f"{name}_F008": ("audio", "wav: unreadable (Format not recognised.)"),
         f"{name}_F009": ("audio", "wav: header promises 3244 bytes, the file has 3242: cut off or damaged"),
         f"{name}_F012": ("label", "recorded or transcribed, but there is no label line"),
         f"{name}_F013": ("label", "recorded or transcribed, but there is no label line"),
-        f"{dark}_F000": ("video", "avi: missing"),
+        f"{dark}_F000": ("video", f"avi: missing: Session1/dialog/avi/DivX/{dark}.avi"),
         f"{dark}_M000": ("transcript", "10001 characters long; the file is damaged"),
         f"{mute}_M000": ("video", reasons(listing)[f"{mute}_M000"][1]),
     }
@@ -214,7 +214,7 @@ def test_remarks_of_a_whole_corpus(tree: Any, line: Any) -> None:
         (f"{name}_F000", "no forced alignment (not needed)"),
         (f"{name}_F000", "rater E3 gives no dominance"),
         (f"{name}_F000", "0.100 s long"),
-        (f"{name}_M000", "wav: missing"),
+        (f"{name}_M000", f"wav: missing: Session3/sentences/wav/{name}/{name}_M000.wav"),
         ("Ses02F_impro01_F000", "transcript is empty; kept by policy.empty_transcript"),
     }
     assert not any(row.utterance[4] == "3" for row in listed(tree.root, ["2"]).remarks)

@@ -59,7 +59,7 @@ def test_words_and_the_policy_for_them(tmp_path: Path) -> None:
     (tmp_path / "v.avi").unlink()
     found = judge.judge(listing, tmp_path, Policy(), silent)
     assert [row.reason for row in found.rejected] == ["no transcript file"]
-    assert [row.remark for row in found.remarks] == ["avi: missing"]
+    assert [row.remark for row in found.remarks] == ["avi: missing: v.avi"]
 
 
 def test_length_and_the_policy_for_it(tmp_path: Path, media: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ def test_length_and_the_policy_for_it(tmp_path: Path, media: dict[str, Any]) -> 
     )
     media["sound"] = Sound(seconds=3.0, odd="9 bytes behind")
     assert verdict(tmp_path, ROW) == ["wav: 9 bytes behind"]
-    assert verdict(tmp_path, replace(ROW, audio="")) == ("audio", "wav: missing")
+    assert verdict(tmp_path, replace(ROW, audio="")) == ("audio", "wav: missing: no u.wav below the folder")
 
 
 def test_sound_and_picture_of_one_clip_differ_in_length(tmp_path: Path, media: dict[str, Any]) -> None:

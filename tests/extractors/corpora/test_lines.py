@@ -20,10 +20,22 @@ def test_quotation_marks_of_windows_are_read() -> None:
     assert split(b"\x81\xe9")[0] == Line("\x81\u00e9", False)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_files_of_utf_16_say_so_by_their_mark(encoding: str) -> None:
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    assert split(f"{mark}caf\u00e9\r\n\u2019".encode(encoding)) == [Line("caf\u00e9", True), Line("\u2019", True)]
+
+
+def test_a_carriage_return_ends_a_line_where_nothing_else_does() -> None:
+    assert [line.text for line in split(b"one\rtwo\r")] == ["one", "two", ""]
+    assert [line.text for line in split(b"one\rtwo\nthree")] == ["one\rtwo", "three"]
+
+
 @given(st.binary(max_size=100))
 def test_any_bytes_are_lines(content: bytes) -> None:
     lines = split(content)
-    assert len(lines) == content.count(b"\n") + 1
+    if not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        assert len(lines) == (content.count(b"\n") or content.count(b"\r")) + 1
     assert not any("\n" in line.text for line in lines)
 
 

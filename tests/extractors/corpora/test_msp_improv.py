@@ -169,7 +169,10 @@ def test_remarks_on_the_evaluation_file(tree: MspTree) -> None:
     (number,) = (n for n, line in enumerate(tree.labels.read_bytes().splitlines(), 1) if b"S21A" in line)
     begins = "of the evaluation file begins like a consensus line but is none"
     assert reasons(found) == {f"line {number}": ("label", f"line {number} {begins}")}
-    assert reasons(listing(tree.root, "6")) == reasons(found)
+    unchosen = {
+        clip: ("subset", f"session {clip[18]} is not among the chosen sessions") for clip in (FIRST, SECOND, THIRD)
+    }
+    assert reasons(listing(tree.root, "6")) == reasons(found) | unchosen
     values = [(row.utterance, row.activation, row.valence, row.dominance, row.naturalness) for row in found.ratings]
     assert values == [(FIRST, 3.4, 3.0, None, None), (THIRD, 3.4, 3.0, 2.6, 3.6), (SECOND, None, None, None, None)]
     assert {row.activation_scale for row in found.ratings} == {"1 active, 5 calm"}
@@ -182,7 +185,10 @@ def test_sessions_limit_all_but_the_check(tree: MspTree) -> None:
     tree.label("stray\n")
     found = listing(tree.root, "2")
     assert [row.utterance for row in found.rows] == [THIRD]
-    assert set(reasons(found)) == {f"{THIRD[:-1]}2"}
+    assert {name: reason[0] for name, reason in reasons(found).items()} == {
+        FIRST: "subset", SECOND: "subset", f"{THIRD[:-1]}2": "label",
+    }  # fmt: skip
+    assert found.size == 4
     assert {row.utterance for row in found.ratings} == {THIRD, f"{THIRD[:-1]}2"}
     assert {name for name, _, _ in remarks(found)} == {"", THIRD, f"{THIRD[:-1]}2"}
     assert found.check["found"]["session"] == {"1": 2, "2": 2}

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from extractors.corpora import msp_improv
+from extractors.corpora.judge import judge
 from extractors.files import UserError
-from extractors.settings import MspImprov
+from extractors.settings import MspImprov, Policy
 from tests.extractors.corpora.msp_tree import FIRST, NO_FILE, SECOND, THIRD, MspTree, listing, reasons, remarks
 
 
@@ -188,3 +189,25 @@ def test_names_that_are_not_utf8(tree: MspTree) -> None:
         ("", "audio", "'\\udce9': not a UTF-8 name; not looked into"),
         ("", "audio", f"media named almost like a clip, passed over: 1, the first is '{SECOND}\\udce9.wav'"),
     }
+
+
+def test_what_is_there_in_place_of_a_missing_file(tree: MspTree) -> None:
+    tree.clip(FIRST)
+    tree.clip(SECOND)
+    tree.clip(THIRD)
+    for name in (
+        f"{FIRST.lower()}.WAV",
+        f"{FIRST}.mp4",
+        f"UTD{SECOND[3:]} (1).wav",
+        f"{THIRD}.mp3.part",
+        f"{THIRD}.jpg",
+    ):
+        (tree.root / name).touch()
+    found = judge(listing(tree.root), tree.root, Policy(), lambda items, *_: items)
+    missing = "wav: missing: no {0}.wav below the folder"
+    assert reasons(found) == {
+        FIRST: ("audio", f"{missing.format(FIRST)}; there is {FIRST.lower()}.WAV"),
+        SECOND: ("audio", f"{missing.format(SECOND)}; there is UTD{SECOND[3:]} (1).wav"),
+        THIRD: ("audio", missing.format(THIRD)),
+    }
+    assert listing(tree.root).near[f"{FIRST}.avi"] == f"{FIRST}.mp4"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from extractors.corpora import Listing, Utterance, table
+from extractors.corpora.table_records import REQUIRED
 from extractors.files import UserError
 from extractors.settings import Table
 from tests.extractors.corpora.table_rows import GOOD, HEADER, reasons, rows
@@ -43,7 +44,8 @@ def test_every_column_and_its_default(tmp_path: Path) -> None:
         Utterance("c", "c", "1", "Ann", "sad", "", "a.wav", 0.0, 0.1, "a.avi", 0.0, 0.1, "full"),
     ]  # fmt: skip
     assert [(remark.utterance, remark.remark) for remark in listing.remarks] == [
-        ("a", "lines 4 to 5 are one row, by their quotation marks")
+        ("", "columns that are not used: 'note'"),
+        ("a", "lines 4 to 5 are one row, by their quotation marks"),
     ]
     assert listing.wordless == {"c": "text is empty"}
     assert listing.check == {
@@ -53,7 +55,7 @@ def test_every_column_and_its_default(tmp_path: Path) -> None:
 
 
 def test_optional_columns_may_be_absent(tmp_path: Path) -> None:
-    short = ",".join(table.REQUIRED)
+    short = ",".join(REQUIRED)
     listing = read(tmp_path, f"{short}\nx,1,Ann,calm,Hi.,a.wav,a.mp4")
     assert listing.rows == [
         Utterance("x", "x", "1", "Ann", "calm", "Hi.", "a.wav", None, None, "a.mp4", None, None, "full")
@@ -76,15 +78,23 @@ PROBLEMS = [
     ({"dialogue": LONG}, "u2", "label", "dialogue has 201 characters, 200 at most are possible"),
     ({"start": "1"}, "u2", "label", "end is empty; give both times or none"),
     ({"end": "1"}, "u2", "label", "start is empty; give both times or none"),
-    ({"start": "0:01", "end": "2"}, "u2", "label", "start '0:01' is not a number of seconds"),
-    ({"start": "1", "end": "2,5"}, "u2", "label", "end '2,5' is not a number of seconds"),
-    ({"start": "nan", "end": "2"}, "u2", "label", "start 'nan' is not a number of seconds"),
+    ({"start": "0:01", "end": "2"}, "u2", "label", 
+     "start '0:01' is not a number of seconds; write 62.5 for 1 minute and 2.5 seconds"),
+    ({"start": "1", "end": "2,5"}, "u2", "label", 
+     "end '2,5' is not a number of seconds; write a point before the decimals, 2.5"),
+    ({"start": "nan", "end": "2"}, "u2", "label", "start is empty; give both times or none"),
+    ({"start": "inf", "end": "2"}, "u2", "label", "start 'inf' is not a number of seconds"),
+    ({"session": "nan"}, "u2", "label", "session 'nan' stands for no value"),
+    ({"label": "NaN"}, "u2", "label", "label 'NaN' stands for no value; if it is a class, list it under `classes`"),
+    ({"audio_start": "1"}, "u2", "label", "audio_end is empty; give both times or none"),
+    ({"video_start": "2", "video_end": "1"}, "u2", "label", "ends at 1 s, not after its start at 2 s"),
+    ({"audio": "nan"}, "u2", "audio", "no file is named in column audio"),
     ({"start": "1_0", "end": "20"}, "u2", "label", "start '1_0' is not a number of seconds"),
     ({"start": "1", "end": "1e99"}, "u2", "label", "end 1e99 is not between 0 and 1000000 seconds"),
     ({"start": "-1", "end": "2"}, "u2", "label", "start -1 is not between 0 and 1000000 seconds"),
     ({"start": "2", "end": "2.0"}, "u2", "label", "ends at 2.0 s, not after its start at 2 s"),
-    ({"audio": ""}, "u2", "audio", "no file is named"),
-    ({"video": ""}, "u2", "video", "no file is named"),
+    ({"audio": ""}, "u2", "audio", "no file is named in column audio"),
+    ({"video": ""}, "u2", "video", "no file is named in column video"),
     ({"audio": "/etc/a.wav"}, "u2", "audio",
      "file '/etc/a.wav' is not below the corpus folder; name it from there, without .."),
     ({"video": "b/../../a.avi"}, "u2", "video",
@@ -110,17 +120,19 @@ def test_a_bad_row_is_rejected_alone(
 
 
 def test_lines_that_are_no_rows(tmp_path: Path) -> None:
-    begin = [HEADER, "u1,1,Ann,sad,,a.wav,a.avi,,,,", "u2,1,Ann,sad,,a.wav", "u3,1,Ann,sad,,a.wav,a.avi,,,,,", "   "]
+    begin = [HEADER, "u1,1,Ann,sad,,a.wav,a.avi,,,,", "u2,1,Ann,sad,,a.wav", "u3,1,Ann,sad,,a.wav,a.avi,,,,,?", "   "]
     middle = ['u4,1,Ann,sad,"not closed,a.wav,a.avi,,,,', 'u5,1,Ann,sad,"closed",a.wav,a.avi,,,,']
     end = ["u6,1,Ann\rsad,,a.wav,a.avi,,,,,", "u7,1,Ann,sad,,a.wav,a.avi,,,,", 'u8,1,Ann,sad,"open,a,a,,,,', ",,", ""]
     listing = read(tmp_path, "\n".join(begin + middle + end))
-    assert [row.utterance for row in listing.rows] == ["u1", "u7"]
+    assert [row.utterance for row in listing.rows] == ["u1", "u5", "u7"]
+    quoted = "a quotation mark is not closed, or one within a cell is not doubled"
+    hint = "a cell with a separator in it needs quotation marks, and each column its name"
     assert reasons(listing) == {
         "row 3": ("label", "6 fields instead of 11"),
-        "row 4": ("label", "12 fields instead of 11"),
-        "row 6": ("label", "lines 6 to 7 not readable as CSV (',' expected after '\"')"),
+        "row 4": ("label", f"12 fields instead of 11; {hint}"),
+        "row 6": ("label", f"line 6 not readable as CSV ({quoted})"),
         "row 8": ("label", "line 8 not readable as CSV (a carriage return within the line)"),
-        "row 10": ("label", "lines 10 to 12 not readable as CSV (unexpected end of data)"),
+        "row 10": ("label", f"line 10 not readable as CSV ({quoted})"),
     }
 
 
@@ -128,10 +140,13 @@ def test_rows_with_one_id_are_all_rejected(tmp_path: Path) -> None:
     twice = {"utterance": "u1"}
     listing = read(tmp_path, rows({}, {"label": "calm"}, {**twice, "label": ""}, *[{"utterance": "many"}] * 12))
     assert [row.utterance for row in listing.rows] == ["u2"]
-    assert reasons(listing) == {
-        "u1": ("label", "2 rows have this id (rows 2, 4)"),
-        "many": ("label", "12 rows have this id (rows 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, ...)"),
-    }
+    listed = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, ..."
+    assert [(row.utterance, row.reason) for row in listing.rejected] == [
+        ("u1", "2 rows have this id (rows 2, 4); this one is row 2"),
+        ("u1", "2 rows have this id (rows 2, 4); this one is row 4"),
+        *(("many", f"12 rows have this id (rows {listed}); this one is row {row}") for row in range(5, 17)),
+    ]
+    assert listing.size == 15
 
 
 def test_latin_1_is_read_and_remarked(tmp_path: Path) -> None:
@@ -148,7 +163,7 @@ def test_latin_1_is_read_and_remarked(tmp_path: Path) -> None:
 def test_classes_and_their_order(tmp_path: Path) -> None:
     labels = ["zest", "sad", "Angry", "neutral", "anger", "angry", "zest", "x" * 41]
     content = rows(*({"label": label} for label in labels))
-    assert table.classes(corpus(tmp_path, content)) == ("angry", "neutral", "sad", "Angry", "anger", "zest")
+    assert table.classes(corpus(tmp_path, content)) == ("angry", "neutral", "sad", "anger", "zest")
     chosen = corpus(tmp_path, classes=("zest", "sad", "bored"))
     assert table.classes(chosen) == ("zest", "sad", "bored")
     listing = table.read(chosen, table.sessions(chosen))
@@ -168,9 +183,49 @@ def test_sessions_and_what_is_read_of_them(tmp_path: Path) -> None:
     assert table.sessions(found) == ("B", "a_1", "b")
     listing = table.read(found, ["b"])
     assert [row.utterance for row in listing.rows] == ["u1"]
-    assert sorted(reasons(listing)) == ["two", "u4", "u6"]
+    assert sorted((row.utterance, row.stage, row.session) for row in listing.rejected) == [
+        ("two", "label", "B"), ("two", "label", "b"), ("u2", "subset", "a_1"), ("u3", "subset", "B"),
+        ("u4", "label", "b"), ("u5", "video", "a_1"), ("u6", "label", ""), ("u7", "label", "empty"),
+    ]  # fmt: skip
+    assert [remark.remark for remark in listing.remarks] == [
+        "sessions 'B', 'b' differ in case or blanks only; they are not one",
+    ]
     assert listing.check["found"]["session"] == {"B": 1, "a_1": 1, "b": 1}
     assert table.label_files(found) == [tmp_path / "utterances.csv"]
+
+
+def test_spans_of_sound_and_picture(tmp_path: Path) -> None:
+    both = {"start": "1", "end": "2"}
+    film = {"video_start": "61.5", "video_end": "63"}
+    sound = {"audio_start": "0", "audio_end": "1.5"}
+    listing = read(tmp_path, rows(film, both, {**both, **film}, {**sound, **film}, {**both, **sound}))
+    assert [(row.audio_start, row.audio_end, row.video_start, row.video_end) for row in listing.rows] == [
+        (None, None, 61.5, 63.0), (1.0, 2.0, 1.0, 2.0), (1.0, 2.0, 61.5, 63.0), (0.0, 1.5, 61.5, 63.0),
+        (0.0, 1.5, 1.0, 2.0),
+    ]  # fmt: skip
+
+
+def test_whole_numbers_and_absent_values(tmp_path: Path) -> None:
+    odd = {"session": "1.0", "speaker": "7.0", "dialogue": "nan", "start": "NaN", "end": "None", "crop": "<NA>"}
+    listing = read(tmp_path, rows({"speaker": "7"}, odd, {"text": "None", "speaker": "NA", "dialogue": "3.0"}))
+    assert [(row.session, row.speaker, row.dialogue, row.text) for row in listing.rows] == [
+        ("1", "7", "u1", "Hello."), ("1", "7", "u2", "Hello."), ("1", "NA", "3", "None"),
+    ]  # fmt: skip
+    assert [(remark.utterance, remark.remark) for remark in listing.remarks] == [
+        ("u3", "text 'None' is taken as said"), ("u3", "speaker 'NA' is taken for a name"),
+    ]  # fmt: skip
+
+
+def test_a_modality_without_a_column(tmp_path: Path) -> None:
+    for kind, stage in (("text", "transcript"), ("audio", "audio"), ("video", "video")):
+        short = [{name: cell for name, cell in {**GOOD, "utterance": f"u{n}"}.items() if name != kind} for n in (1, 2)]
+        content = "\n".join([",".join(short[0]), *(",".join(row.values()) for row in short)])
+        found = corpus(tmp_path, content + "\n")
+        assert table.sessions(found) == ()
+        listing = table.read(found, ())
+        assert reasons(listing) == dict.fromkeys(("u1", "u2"), (stage, f"the table has no column {kind}"))
+        with pytest.raises(UserError, match=rf"its 2 rows can be used; {stage}: the table has no column {kind}"):
+            table.classes(found)
 
 
 def test_session_and_fold(tmp_path: Path) -> None:
@@ -192,12 +247,12 @@ def test_session_and_fold(tmp_path: Path) -> None:
         (b"", "empty; the first line must name the columns"),
         (b"\n \n,,\n", "empty; the first line must name the columns"),
         (HEADER.encode(), "has a header but no row"),
-        (b"utterance;session;label\nu;1;sad\n", r"no column utterance, session \(or fold\), speaker, label, text"),
-        (HEADER.replace("audio,", "").encode(), "no column audio in its first line"),
+        (b"utterance;session;text\nu;1;a\n", "no column speaker, label, audio, video .*with semicolons between"),
+        (HEADER.replace("label,", "").encode(), "no column label in its first line"),
         (HEADER.replace("crop", "Text").encode(), "several columns are called text"),
-        ("\ufeff".encode("utf-16") + HEADER.encode("utf-16"), r"NUL bytes\); save it as UTF-8 CSV"),
-        ((HEADER + "\rx,1").encode(), r"carriage return within the line\); save it"),
-        (rows({"label": ""}, {"speaker": ""}).encode(), "none of its rows can be used; u1: label is empty"),
+        (HEADER.encode("utf-16-le"), r"NUL bytes\); save it as UTF-8 CSV"),
+        ((HEADER + "\rx,1\n").encode(), r"carriage return within the line\); save it"),
+        ("\u201cutterance\u201d,session\n".encode(), "curly quotation marks in its first line"),
     ],
 )
 def test_tables_that_are_unusable_as_a_whole(tmp_path: Path, content: bytes, message: str) -> None:
@@ -205,6 +260,15 @@ def test_tables_that_are_unusable_as_a_whole(tmp_path: Path, content: bytes, mes
         with pytest.raises(UserError, match=rf"^{tmp_path}/utterances.csv: .*{message}") as problem:
             function(corpus(tmp_path, content))
         assert "\n" not in str(problem.value)
+
+
+def test_a_table_without_a_usable_row(tmp_path: Path) -> None:
+    found = corpus(tmp_path, rows({"label": ""}, {"speaker": ""}, {"label": ""}))
+    assert table.sessions(found) == ()
+    assert sorted(reasons(table.read(found, ()))) == ["u1", "u2", "u3"]
+    for classes in (None, ("happy", "sad")):
+        with pytest.raises(UserError, match=r"none of its 3 rows .*; label: label is empty \(2 times\), such as u1"):
+            table.classes(corpus(tmp_path, classes=classes))
 
 
 def test_files_that_cannot_be_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +280,7 @@ def test_files_that_cannot_be_the_table(tmp_path: Path, monkeypatch: pytest.Monk
     (root / "link.csv").symlink_to("../outside.csv")
     for name, reason in (
         ("absent.csv", "missing"),
+        ("Folder.TSV", "missing; there is folder.csv"),
         ("folder.csv", "a folder"),
         ("link.csv", "a link that leaves the corpus folder"),
         ("../outside.csv", "outside the corpus folder"),
@@ -226,7 +291,7 @@ def test_files_that_cannot_be_the_table(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(UserError, match=rf"{reason}.*; `file` must name a CSV below {root}"):
             table.sessions(corpus(root, file=name))
     monkeypatch.setattr(table, "MOST_BYTES", 100)
-    with pytest.raises(UserError, match="at most are expected; the file is damaged"):
+    with pytest.raises(UserError, match=r"\d+ bytes long; tables of up to 0 MiB are read; leave columns out"):
         table.sessions(corpus(root, rows({}, {})))
     (root / "link.csv").unlink()
     (root / "link.csv").symlink_to("utterances.csv")
