@@ -20,8 +20,8 @@ def code_fingerprint(*modules: str) -> str:
     """Short hash over the named modules and everything of this project that they import, directly or not.
 
     Comments, docstrings and layout do not count. A data file counts with every byte where a module has its path,
-    relative to the module's own folder, as a text. Only static imports are followed, inside functions too; a module that
-    is imported by name at run time has to be given here.
+    relative to the module's own folder, as a text. Only static imports are followed, inside functions too; a module
+    that is imported by name at run time has to be given here.
     """
     seen: set[str] = set()
     waiting = [name for module in modules for name in _with_parents(module)]
