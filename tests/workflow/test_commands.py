@@ -108,7 +108,7 @@ def test_make(command: Command) -> None:
     job = subprocess.run(["make", "-n", *command.words[1:]], cwd=ROOT, capture_output=True, text=True)
     assert job.returncode == 0, f"{command.place}: {job.stderr}"
     for inner in (inner for line in job.stdout.splitlines() for inner in split("Makefile", line.replace("\\", ""))):
-        assert inner.words[0] != "snakemake" or planned_words(inner.words) in ALL_PLANNED, inner
+        assert inner.words[0] != "snakemake" or planned_words(inner.words) in PLANNED, inner
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,21 @@ def planned_words(words: tuple[str, ...]) -> tuple[str, ...]:
 
 MADE = (("--configfile", "workflow/demo.yaml"), ("--configfile", "workflow/demo.yaml", "--unlock"))
 """what the Makefile runs"""
-ALL_PLANNED = sorted({planned_words(c.words) for c in COMMANDS if c.words[0] == "snakemake"} | set(MADE))
+PLANNED = {planned_words(command.words) for command in COMMANDS if command.words[0] == "snakemake"} | set(MADE)
+
+
+def together() -> list[tuple[str, ...]]:
+    """What is planned: commands of targets alone in one go for each configuration, all others one by one."""
+    targets: dict[tuple[str, ...], set[str]] = {}
+    alone = set()
+    for words in PLANNED:
+        place = words.index("--configfile") if "--configfile" in words else len(words)
+        files, config = words[:place], words[place:]
+        if len(config) in (0, 2) and not any(word.startswith("-") for word in files):
+            targets.setdefault(config, set()).update(files or ("all",))
+        else:
+            alone.add(words)
+    return sorted(alone | {(*sorted(files), *config) for config, files in targets.items()})
 
 
 @pytest.mark.parametrize("command", of("snakemake "))
@@ -154,7 +168,7 @@ def test_snakemake_would_start(command: Command) -> None:
     assert {"--cores", "--unlock", "--workflow-profile"} & set(command.words), f"{command.place}: no --cores"
 
 
-@pytest.mark.parametrize("words", ALL_PLANNED, ids=" ".join)
+@pytest.mark.parametrize("words", together(), ids=" ".join)
 def test_snakemake_plans_it(project: Project, words: tuple[str, ...]) -> None:
     dry = () if "--unlock" in words else ("--dry-run", "--quiet", "all")
     job = project.snakemake(*words, *dry, configfile=None)
