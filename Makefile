@@ -14,6 +14,7 @@ help: ## show this list
 environment: $(READY) ## create .venv with the locked packages
 
 $(READY): envs/requirements.lock
+	@command -v $(PYTHON) > /dev/null || { echo "error: there is no $(PYTHON); run make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; run make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv --clear .venv || { echo "error: $(PYTHON) cannot make a virtual environment; install its venv module"; exit 1; }
 	@echo "Installing the locked packages into .venv (5.6 GB, a few minutes) ..."
@@ -25,7 +26,7 @@ demo: $(READY) ## run the whole pipeline on the synthetic demo corpus
 	snakemake --cores $(CORES) --configfile workflow/demo.yaml
 	@cat results/demo/table2.md
 
-unlock: $(READY) ## lift the lock that a killed demo left; not while another run is going on
+unlock: $(READY) ## lift the lock of a killed demo; its jobs may live on, and not while another run is going on
 	snakemake --configfile workflow/demo.yaml --unlock
 
 # Groups of tests: tests/conftest.py.

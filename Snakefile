@@ -7,18 +7,14 @@ from snakemake.utils import min_version
 min_version("9.0")
 sys.path.insert(0, workflow.basedir)
 
-from cmarr.workflow import Plan, stop
-from extractors.files import UserError
+from cmarr.workflow import planned
 
 if not workflow.config_settings.configfiles:  # a file given with --configfile is a whole experiment of its own
 
     configfile: f"{workflow.basedir}/config.yaml"
 
 
-try:
-    plan = Plan(config, Path(workflow.basedir), str((workflow.config_settings.configfiles or ["config.yaml"])[0]))
-except UserError as problem:
-    stop(problem)
+plan = planned(config, Path(workflow.basedir), workflow.config_settings.configfiles)
 R = plan.results
 
 
@@ -37,3 +33,5 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/systems.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+
+plan.check_targets(workflow.rules)

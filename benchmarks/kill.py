@@ -39,7 +39,7 @@ class Watched:
         self.words = words
         self.out = Path(words[words.index("--out") + 1])
         self.parts = self.out.with_name(f".{self.out.stem}.parts")
-        self.draft = self.out.with_name(f".{self.out.stem}.draft{self.out.suffix}")
+        self.draft = f".{self.out.name}.*.draft/{self.out.name}"
         self.log = self.out.with_suffix(".log")
         self.sealed: Sealed = {}
         self.resumed = 0
@@ -52,7 +52,7 @@ class Watched:
         """What is not as it has to be after a run that was killed or has ended."""
         found = []
         for path in self.out.parent.rglob("*.h5"):
-            if not path.name.startswith("."):
+            if path.parent.suffix != ".draft":
                 found += damage(path)
         if self.out.exists() and sha256(self.out) != whole:
             found.append(f"{self.out} differs from that of the uninterrupted run")
@@ -110,8 +110,8 @@ def moment(draw: random.Random, watched: Watched, seconds: float) -> tuple[str, 
     if draw.random() < 0.5:
         return "at any time", lambda: time.monotonic() >= after
     kinds = {
-        "writing a part": f"{watched.parts.name}/*/.*.draft.h5",
-        "joining": watched.draft.name,
+        "writing a part": f"{watched.parts.name}/*/.*.draft/*.h5",
+        "joining": watched.draft,
         "published": watched.out.name,
     }
     kind, begin = draw.choice(list(kinds)), time.time_ns()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmarr.metrics import interval
+from cmarr.metrics import interval, reach
 from cmarr.vocabulary import FULL, MISSING_CONDITIONS
 from extractors.files import UserError
 
@@ -17,6 +17,7 @@ ROWS = (*MISSING_CONDITIONS, "average", FULL)
 """order of the paper; `average` is the mean over the six missing conditions"""
 FACTS = ("protocol", "choice", "encoders", "speech", "origin", "notes")
 """what every table says about the scores in it"""
+CUT = "a 95 % interval over so few folds goes beyond what is possible and is cut there"
 STATISTICS = ("mean", "std", "low", "high", "seed_std")
 SCORES = (*(f"{metric}_{name}" for metric in ("war", "uar") for name in STATISTICS), "folds", "seeds")
 """columns of `Cell.statistics`"""
@@ -31,6 +32,8 @@ class Values:
     """mean over seeds, by fold"""
     seeds: dict[str, float]
     """mean over folds, by seed"""
+    lowest: float = 0
+    """least that the number can be: -100 for a difference"""
 
     @property
     def array(self) -> NDArray[np.float64]:
@@ -38,11 +41,19 @@ class Values:
         return np.array([*self.folds.values()])
 
     def statistics(self, name: str) -> dict[str, str]:
-        """Mean, deviation over folds, 95 % t interval over folds and deviation over seeds; empty where undefined."""
-        folds, half = self.array, interval(self.array)
+        """Mean, deviation over folds, 95 % t interval over folds and deviation over seeds; empty where undefined.
+
+        The interval is cut at what is possible.
+        """
+        folds, (below, above) = self.array, reach(self.array, self.lowest)
         mean = folds.mean() if len(folds) else np.nan
-        found = (mean, spread(folds), mean - half, mean + half, spread([*self.seeds.values()]))
+        found = (mean, spread(folds), mean - below, mean + above, spread([*self.seeds.values()]))
         return {f"{name}_{key}": number(value) for key, value in zip(STATISTICS, found, strict=True)}
+
+    @property
+    def cut(self) -> bool:
+        """Whether the interval goes beyond what is possible."""
+        return bool((reach(self.array, self.lowest) < interval(self.array)).any())
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,8 @@ def values(scores: Iterable[tuple[str, str, float]]) -> Values:
     for fold, seed, value in scores:
         folds.setdefault(fold, []).append(value)
         seeds.setdefault(seed, []).append(value)
-    means = ({name: float(np.mean(group[name])) for name in sorted(group)} for group in (folds, seeds))
-    return Values(*means)
+    by_fold, by_seed = ({name: float(np.mean(group[name])) for name in sorted(group)} for group in (folds, seeds))
+    return Values(by_fold, by_seed)
 
 
 def weighted(parts: Sequence[tuple[float, Cell]]) -> Cell:
@@ -91,6 +102,7 @@ def _weighted(parts: list[tuple[float, Values]]) -> Values:
     return Values(
         {name: sum(weight * part.folds[name] for weight, part in parts) for name in folds},
         {name: sum(weight * part.seeds[name] for weight, part in parts) for name in seeds},
+        100 * sum(min(weight, 0) for weight, _ in parts),
     )
 
 
@@ -132,6 +144,12 @@ def facts(rows: Iterable[Row]) -> Row:
         name: ("; " if name == "notes" else ", ").join(dict.fromkeys(row[name] for row in kept if row[name]))
         for name in FACTS
     }
+
+
+def noted(about: Row, *shown: Values) -> Row:
+    """Facts of a row with a further note if the interval of one of its numbers is cut."""
+    notes = [about["notes"]] * bool(about["notes"]) + [CUT] * any(each.cut for each in shown)
+    return about | {"notes": "; ".join(notes)}
 
 
 def facts_of(record: Mapping[str, Any]) -> Row:

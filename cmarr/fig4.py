@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cmarr.aggregate import FACTS, SCORES, Cell, cells, described, facts
-from cmarr.metrics import interval
+from cmarr.aggregate import FACTS, SCORES, Cell, cells, described, facts, noted
+from cmarr.metrics import reach
 from cmarr.picture import colour, legend, notes_of, panels, save
 from cmarr.variants import base, overrides
 from extractors.files import UserError, read_csv, write_csv
@@ -73,7 +73,7 @@ def main(args: argparse.Namespace) -> None:
             cell = table[corpora[0], system, "average"]
             place = {"corpus": corpora[0], "system": system, "parameter": name, "value": f"{value:g}"}
             about = facts(row for row in scores if row["system"] == system)
-            rows.append(place | cell.statistics() | about)
+            rows.append(place | cell.statistics() | noted(about, cell.war, cell.uar))
     write_csv(args.out_csv, COLUMNS, rows)
     chosen = {system: table[corpora[0], system, "average"] for sweep in found.values() for system in sweep.values()}
     used = [row for row in scores if row["system"] in chosen]
@@ -91,7 +91,7 @@ def draw(found: Mapping[str, Sweep], chosen: Mapping[str, Cell], plain: str) -> 
             folds = [getattr(chosen[system], metric).array for system in sweep.values()]
             panel.errorbar(
                 places + 0.06 * (number - 0.5), [values.mean() for values in folds],
-                [np.nan_to_num(interval(values)) for values in folds], marker="os"[number], markersize=5,
+                np.nan_to_num([reach(values) for values in folds]).T, marker="os"[number], markersize=5,
                 elinewidth=0.8, capsize=2, color=colour(number), label=metric.upper(),
             )  # fmt: skip
         for place, system in enumerate(sweep.values()):

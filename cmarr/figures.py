@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cmarr.aggregate import ROWS, Row, cells, described, facts, named
-from cmarr.metrics import interval
+from cmarr.metrics import reach
 from cmarr.picture import MARKERS, colour, legend, notes_of, panels, save
 from extractors.files import read_csv
 
@@ -47,7 +47,7 @@ def draw(scores: list[Row]) -> Figure:
             uars = [table[corpus, system, condition].uar.array for condition in ROWS]
             panel.errorbar(
                 places + (number - (len(systems) - 1) / 2) * 0.8 / len(systems), [uar.mean() for uar in uars],
-                [np.nan_to_num(interval(uar)) for uar in uars], fmt=MARKERS[number % len(MARKERS)], markersize=5,
+                np.nan_to_num([reach(uar) for uar in uars]).T, fmt=MARKERS[number % len(MARKERS)], markersize=5,
                 capsize=2, linewidth=1, color=colour(number), label=system,
             )  # fmt: skip
         panel.axhline(100 / int(classes), color="black", linestyle=":", linewidth=1, label="chance")

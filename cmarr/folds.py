@@ -148,6 +148,16 @@ def _fold(rows: list[Row], test: set[str], validation: set[str]) -> dict[str, li
     }
 
 
+def _absent(folds: Folds, rows: list[Row], classes: list[str]) -> list[str]:
+    """`fold <k> has no <class>` for each fold with test utterances of some classes only."""
+    labels = {row["utterance"]: row["label"] for row in rows}
+    lacking = {
+        name: [label for label in classes if label not in {labels[utterance] for utterance in fold["test"]}]
+        for name, fold in folds.items()
+    }
+    return [f"fold {name} has no {' and no '.join(found)}" for name, found in lacking.items() if found]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", required=True, help="name of the corpus; part of the seed")
     parser.add_argument("--manifest", type=Path, required=True)
@@ -187,6 +197,8 @@ def main(args: argparse.Namespace) -> None:
             raise UserError(f"--released-targets: {args.corpus} has no eight folds by speaker under {args.protocol}")
         folds["8"] = folds["7"]
         notes = (*notes, "fold 8 repeats fold 7, so one speaker is tested twice and another one never")
+    if absent := _absent(folds, used, args.classes):
+        notes = (*notes, f"UAR is over the classes that a test fold has: {', '.join(absent)}")
     about = {
         "corpus": args.corpus, "protocol": args.protocol, "origin": rows[0]["origin"], "classes": args.classes,
         "choice": {"rows": protocol.rows, "metric": args.choice_metric}, "notes": notes, "left_out": left_out,

@@ -38,3 +38,13 @@ def interval(values: NDArray[np.float64]) -> float:
     if count < 2:
         return float("nan")
     return float(t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count))
+
+
+def reach(values: NDArray[np.float64], lowest: float = 0) -> NDArray[np.float64]:
+    """How far the 95 % t interval of the mean goes below and above it, (2,), cut at `lowest` and 100.
+
+    No mean lies beyond these limits, so that the cut interval holds it as often as the whole one. NaN for a single
+    value.
+    """
+    half = interval(values)
+    return np.minimum(half, [values.mean() - lowest, 100 - values.mean()]) if half >= 0 else np.full(2, np.nan)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cmarr.aggregate import FACTS, SCORES, Cell, Row, Table, cells, described, facts, weighted
-from cmarr.metrics import interval
+from cmarr.aggregate import FACTS, SCORES, Cell, Row, Table, cells, described, facts, noted, weighted
+from cmarr.metrics import reach
 from cmarr.picture import MARKERS, colour, legend, notes_of, panels, save
 from cmarr.vocabulary import CONDITIONS, FULL
 from extractors.files import read_csv, write_csv
@@ -56,7 +56,8 @@ def main(args: argparse.Namespace) -> None:
     for (corpus, system), curve in curves.items():
         about = facts(row for row in scores if (row["corpus"], row["system"]) == (corpus, system))
         for rate, cell in zip(RATES, curve, strict=True):
-            rows.append({"corpus": corpus, "system": system, "rate": f"{rate:.1f}"} | cell.statistics() | about)
+            row = {"corpus": corpus, "system": system, "rate": f"{rate:.1f}"} | cell.statistics()
+            rows.append(row | noted(about, cell.war, cell.uar))
     write_csv(args.out, COLUMNS, rows)
     origin = facts(scores)["origin"]
     title = f"Share of modalities missing at random at test ({origin}); bands: 95 % interval over folds"
@@ -75,10 +76,10 @@ def draw(curves: Curves, scores: list[Row]) -> Figure:
                 if (corpus, system) not in curves:
                     continue
                 found = [getattr(cell, metric).array for cell in curves[corpus, system]]
-                mean, half = np.array([(folds.mean(), np.nan_to_num(interval(folds))) for folds in found]).T
+                mean, below, above = np.array([(folds.mean(), *np.nan_to_num(reach(folds))) for folds in found]).T
                 style = {"color": colour(number), "marker": MARKERS[number % len(MARKERS)]}
                 panel.plot(RATES, mean, markersize=4, linewidth=1.3, label=system, **style)
-                panel.fill_between(RATES, mean - half, mean + half, color=colour(number), alpha=0.08, linewidth=0)
+                panel.fill_between(RATES, mean - below, mean + above, color=colour(number), alpha=0.08, linewidth=0)
             panel.set_ylabel(f"{metric.upper()} (%)")
             panel.tick_params(labelleft=True)
             panel.grid(color="#eeeeee")

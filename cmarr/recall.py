@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cmarr.aggregate import FACTS, ROWS, Row, conditions_of, facts, values
+from cmarr.aggregate import FACTS, ROWS, Row, conditions_of, facts, noted, values
 from extractors.files import read_csv, write_csv
 
 COLUMNS = (
@@ -54,6 +54,6 @@ def main(args: argparse.Namespace) -> None:
                     {"corpus": corpus, "system": system, "condition": condition, "class": label}
                     | recall.statistics("recall")
                     | {"support": str(sum(tested.values())), "folds": str(len(tested)), "seeds": str(len(recall.seeds))}
-                    | about
+                    | noted(about, recall)
                 )
     write_csv(args.out, COLUMNS, rows)

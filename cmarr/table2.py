@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cmarr import latex, markdown
-from cmarr.aggregate import FACTS, ROWS, SCORES, Row, Table, cells, conditions_of, facts, number
+from cmarr.aggregate import FACTS, ROWS, SCORES, Row, Table, cells, conditions_of, facts, noted, number
 from cmarr.confusion import pooled
 from cmarr.metrics import uar, war
 from cmarr.published import DIFFERENCE_COLUMNS, PAPER_COLUMNS, differences, paper
@@ -58,7 +58,7 @@ def rows_of(table: Table, scores: Sequence[Row], confusions: Sequence[Row]) -> l
         dict(zip(("corpus", "system", "condition"), key, strict=True))
         | cell.statistics()
         | over_folds[key]
-        | about[key[:2]]
+        | noted(about[key[:2]], cell.war, cell.uar)
         for key, cell in table.items()
     ]
 

@@ -28,6 +28,7 @@ from cmarr.vocabulary import MODALITIES
 from extractors.device import add_arguments as add_device_arguments
 from extractors.files import UserError, read_json, sha256, write_csv, write_json
 from extractors.fingerprint import code_fingerprint, versions
+from extractors.locks import hold
 from extractors.store import FeatureStore
 
 LOG = logging.getLogger("cmarr")
@@ -102,7 +103,9 @@ def main(args: argparse.Namespace) -> None:
     }  # fmt: skip
     code = code_fingerprint("cmarr.train", f"cmarr.systems.{module}")
     fingerprint = hashlib.sha256(json.dumps([about, code]).encode()).hexdigest()[:16]
-    state = TrainingState(args.out_dir.with_name(f".{args.out_dir.name}.state"), fingerprint)
+    folder = args.out_dir.with_name(f".{args.out_dir.name}.state")
+    lock = hold(folder, args.out_dir)
+    state = TrainingState(folder, fingerprint)
     outcome = fit(system, Task(data, train, judged, choice, seeds, state))
 
     columns = dict.fromkeys(key for row in outcome.history for key in row)
@@ -123,6 +126,7 @@ def main(args: argparse.Namespace) -> None:
     write_json(args.out_dir / "record.json", record)
     save(args.out_dir / "model.safetensors", outcome.best, statistics, plan["origin"])
     state.remove()
+    lock.release()
 
 
 def _fingerprints(stores: dict[str, Path]) -> dict[str, dict[str, str]]:

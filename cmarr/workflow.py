@@ -5,36 +5,29 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from cmarr.config import Config, Protocol, check_roots, parse, run_name, settings_of
+from cmarr.facts import Facts, look
+from cmarr.targets import Rule, asked, check
 from cmarr.variants import PART, base, overrides, variant
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors import hub
-from extractors.corpora import load
-from extractors.explain import leading_zeros
 from extractors.files import UserError
 from extractors.fingerprint import code_fingerprint
-from extractors.settings import AnyCorpus, Settings
+from extractors.settings import Settings
 
 FULL_MODEL, SWEPT = "cm_arr", ("alpha", "lambda_rec", "beta")
 BASELINE = "baseline"
 """in Table 3 alone, as in the paper"""
 NEEDED = {"table2": (), "protocols": (), "table3": (BASELINE, FULL_MODEL), "fig4": (FULL_MODEL,), "fig5": (FULL_MODEL,)}
 """studies, and the systems without which there is none"""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is read of a corpus before there is a manifest."""
-
-    sessions: list[str]
-    classes: list[str]
-    label_files: list[str]
+SPLITS = ("train", "valid", "test")
+STUDIES = ("table2", "table3", "fig4", "protocols")
+"""studies whose scores are a file"""
 
 
 class Plan:
@@ -64,7 +57,7 @@ class Plan:
         """What the folders of all corpora hold, looked at when a target needs one; ends the program if one is wrong."""
         try:
             check_roots(self.config, self._config_file)
-            return {name: _look(name, corpus, self._config_file) for name, corpus in self.config.corpora.items()}
+            return {name: look(name, corpus, self._config_file) for name, corpus in self.config.corpora.items()}
         except UserError as problem:  # Snakemake would show an exception of an input function as a trace
             stop(problem)
 
@@ -81,6 +74,19 @@ class Plan:
         sessions = self.sessions(corpus)
         by_speaker = (protocol or self.config.protocol).startswith("mmin")
         return [str(number + 1) for number in range(2 * len(sessions))] if by_speaker else sessions
+
+    def folds_file(self, corpus: str, system: str, fold: str) -> str:
+        """File with the folds of a run; ends the program if the corpus has no such fold."""
+        protocol = self.protocol(system)
+        if fold not in (there := self.folds(corpus, protocol)):
+            stop(UserError(f"{corpus} has no fold {fold} (protocol {protocol}): name one of {', '.join(there)}"))
+        return f"{self.results}/folds/{corpus}/{protocol}.json"
+
+    def manifest(self, corpus: str, session: str) -> str:
+        """Manifest with a session; ends the program if the corpus has no such session."""
+        if session not in (there := self.sessions(corpus)):
+            stop(UserError(f"{corpus} has no session {session}: name one of {', '.join(there)}"))
+        return f"{self.results}/corpora/{corpus}/manifest.csv"
 
     def choice_metric(self, corpus: str, protocol: str) -> str:
         """What is highest at the chosen epoch: MMIN's scripts take the macro-F1 for MSP-IMPROV."""
@@ -245,44 +251,44 @@ class Plan:
             stop(UserError(f"studies.{key} in {self._config_file}: {self.study_corpus} has no such fold; name {there}"))
         return folds
 
+    def check_targets(self, rules: Iterable[Rule]) -> None:
+        """End the program if something on the command line is no rule and no file that a rule makes."""
+        known = {
+            "corpus": self.corpora, "modality": MODALITIES, "split": SPLITS, "system": self.systems,
+            "protocol": get_args(Protocol), "study": STUDIES,
+        }  # fmt: skip
+        try:
+            check(asked(sys.argv), list(rules), known, f"{self._config_file}, results in {self.results}")
+        except UserError as problem:
+            stop(problem)
+
     @property
     def constraints(self) -> dict[str, str]:
         """Regular expressions of all wildcards."""
         return {
             "corpus": "|".join(self.corpora),
             "modality": "|".join(MODALITIES),
-            "split": "train|valid|test",
+            "split": "|".join(SPLITS),
             "session": "[A-Za-z0-9_]+",
             "fold": "[A-Za-z0-9_]+",
             "seed": r"\d+",
             "system": f"({'|'.join(self.systems)})({PART})*",
             "protocol": "|".join(get_args(Protocol)),
-            "study": "table2|table3|fig4|protocols",
+            "study": "|".join(STUDIES),
         }
+
+
+def planned(content: Mapping[str, Any], folder: Path, config_files: Sequence[Path]) -> Plan:
+    """The plan of the Snakefile; ends the program if the configuration is wrong."""
+    try:
+        return Plan(content, folder, str((*config_files, "config.yaml")[0]))
+    except UserError as problem:
+        stop(problem)
 
 
 def stop(problem: UserError) -> NoReturn:
     """End the program with the error lines of a problem."""
     sys.exit("error: " + str(problem).replace("\n", "\nerror: "))
-
-
-def _look(name: str, corpus: AnyCorpus, config_file: str) -> Facts:
-    """UserError names the key to change when there is no such corpus, or too little of it for folds."""
-    module = load(corpus.type)
-    try:
-        known = module.sessions(corpus)
-        classes = module.classes(corpus)
-        files = module.label_files(corpus)
-    except UserError as error:
-        raise UserError(f"corpora.{name}.root in {config_file}: {error}") from error
-    sessions = corpus.sessions or known
-    if len(known) < 2:
-        there = ", ".join(known) or "none"
-        raise UserError(f"corpora.{name}.root in {config_file}: folds need two sessions or more; there is {there}")
-    if not set(sessions) <= set(known) or len(set(sessions)) < max(2, len(sessions)):
-        there, hint = ", ".join(known), leading_zeros(set(sessions) - set(known), known)
-        raise UserError(f"corpora.{name}.sessions in {config_file}: name two or more of {there}, each once{hint}")
-    return Facts(list(sessions), list(classes), [str(path) for path in files])
 
 
 def as_json(settings: Settings, exclude: Any = None) -> str:

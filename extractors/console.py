@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar
+from weakref import WeakSet
 
-from extractors.files import UserError
+from extractors.errors import UserError, line, number
 
 Item = TypeVar("Item")
 LOG = logging.getLogger("cmarr")
+_bars: WeakSet[Any] = WeakSet()
 
 
 def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None, done: int = 0) -> Iterable[Item]:
@@ -24,9 +27,8 @@ def progress(items: Iterable[Item], what: str, unit: str, total: int | None = No
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty()
-    bar: Iterable[Item] = tqdm(
-        items, desc=what, unit=unit, total=total, initial=done, mininterval=0.2 if terminal else 10
-    )
+    bar = tqdm(items, desc=what, unit=unit, total=total, initial=done, mininterval=0.2 if terminal else 10)
+    _bars.add(bar)
     return bar
 
 
@@ -36,7 +38,8 @@ def counter(what: str, unit: str, total: int, done: int = 0) -> Any:
 
 
 def run(package: str, verbs: Mapping[str, str], argv: list[str] | None = None) -> int:
-    """Exit code of one verb: 0, 1 for a UserError (shown as one line), 2 for a wrong command line.
+    """Exit code of one verb: 0, 1 for a UserError or an error of the operating system such as a full disk (shown as one
+    line), 2 for a wrong command line, 130 when it was interrupted.
 
     `verbs` maps each verb to its one-sentence help. The verb's module `<package>.<verb>` (dashes become
     underscores) is imported only when the verb is asked for; it has `add_arguments(parser)` and `main(args)`, or
@@ -51,10 +54,26 @@ def run(package: str, verbs: Mapping[str, str], argv: list[str] | None = None) -
         LOG.info("python -m %s %s", package, shlex.join(argv))
     try:
         args.main(args)
+        sys.stdout.flush()
     except UserError as error:
-        print("error: " + str(error).replace("\n", "\nerror: "), file=sys.stderr)
+        return _ended(str(error))
+    except BrokenPipeError:  # nobody reads on, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        return _ended("interrupted; run it again to go on", 130)
+    except Exception as error:
+        if number(error) is None:
+            raise
+        return _ended(line(error))
     return 0
+
+
+def _ended(message: str, code: int = 1) -> int:
+    for bar in _bars:
+        bar.close()  # or the message would stand behind it
+    print("error: " + message.replace("\n", "\nerror: "), file=sys.stderr)
+    return code
 
 
 def _add_verbs(parser: argparse.ArgumentParser, package: str, verbs: Mapping[str, str], argv: list[str]) -> None:

@@ -20,7 +20,14 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of every job that computes with PyTorch."""
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: cuda if there is one")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads; their number can change the last bits")
+    parser.add_argument("--threads", type=_count, default=1, help="CPU threads; their number can change the last bits")
+
+
+def _count(text: str) -> int:
+    """A number of threads, for argparse."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of threads; give 1 or more")
+    return int(text)
 
 
 def start(args: argparse.Namespace, precision: str = "fp32") -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
@@ -11,12 +12,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cmarr", "extractors")
+DATA = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*\.(?!py$)\w+")
+"""relative path of a file that is no module"""
 
 
 def code_fingerprint(*modules: str) -> str:
     """Short hash over the named modules and everything of this project that they import, directly or not.
 
-    Comments, docstrings and layout do not count. Only static imports are followed, inside functions too; a module
+    Comments, docstrings and layout do not count. A data file counts with every byte where a module has its path,
+    relative to the module's own folder, as a text. Only static imports are followed, inside functions too; a module
     that is imported by name at run time has to be given here.
     """
     seen: set[str] = set()
@@ -47,7 +51,7 @@ def _with_parents(module: str) -> list[str]:
 
 @cache
 def _read(module: str) -> tuple[str, tuple[str, ...]]:
-    """Hash of one module's code, and the names that it imports from this project."""
+    """Hash of one module's code and data files, and the names that it imports from this project."""
     path = _source(module)
     assert path is not None, module
     tree = ast.parse(path.read_bytes())
@@ -55,7 +59,17 @@ def _read(module: str) -> tuple[str, tuple[str, ...]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
+    digest = hashlib.sha256(ast.dump(tree).encode())
+    for data in data_files(path, tree):
+        digest.update(data.read_bytes())
+    return digest.hexdigest(), imports
+
+
+def data_files(path: Path, tree: ast.Module) -> list[Path]:
+    """Files of the module at `path`, beside or below it, that its code names by a text of its own."""
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    named = [path.parent / text for text in sorted(texts) if DATA.fullmatch(text)]
+    return [file for file in named if file.is_file()]
 
 
 def _is_text(line: ast.stmt) -> bool:

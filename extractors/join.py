@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from extractors.console import LOG, progress
 from extractors.files import UserError
-from extractors.store import FeatureStore, write_store
+from extractors.store import FeatureStore, Frames, write_store
 
 OWN = {"problems", "format", "run"}
 """Attributes that may differ between stores, or that the store writes itself."""
@@ -18,20 +17,28 @@ def join(paths: Sequence[Path], names: Sequence[str], expected: Mapping[str, str
     """Publish at `out` the features of `names`, in that order, which `manifest` lists.
 
     The stores have to hold exactly these utterances, and to agree with each other and with `expected` in all attributes
-    but `OWN`; the result has those and `expected`. Every checksum is verified. UserError names the file that does not
-    fit and the fix.
+    but `OWN`; the result has those and `expected`. Every checksum is verified, one store is open at a time. UserError
+    names the file that does not fit and the fix.
     """
-    with ExitStack() as stack:
-        stores = [stack.enter_context(FeatureStore(path)) for path in paths]
-        _agree(stores, expected)
-        home = _place(stores, names, manifest)
-        attributes = {key: value for key, value in stores[0].attributes.items() if key not in OWN} | dict(expected)
-        problems = {name: home[name].problems[name] for name in names if name in home[name].problems}
-        lengths = [home[name].length(name) for name in names]
-        modality = attributes["modality"]
-        items = progress(((name, home[name][name]) for name in names), f"join {modality}", "utterance", len(names))
-        write_store(out, stores[0].dim, items, lengths, problems, attributes, stores[0].dtype)
+    stores = []
+    for path in paths:
+        with FeatureStore(path) as store:
+            stores.append(store)
+    _agree(stores, expected)
+    home = _place(stores, names, manifest)
+    attributes = {key: value for key, value in stores[0].attributes.items() if key not in OWN} | dict(expected)
+    problems = {name: home[name].problems[name] for name in names if name in home[name].problems}
+    lengths = [home[name].length(name) for name in names]
+    modality = attributes["modality"]
+    items = progress(_items(paths), f"join {modality}", "utterance", len(names))
+    write_store(out, stores[0].dim, items, lengths, problems, attributes, stores[0].dtype, names)
     LOG.info("%s: %d utterances, %d without %s features", out, len(names), len(problems), modality)
+
+
+def _items(paths: Sequence[Path]) -> Iterator[tuple[str, Frames]]:
+    for path in paths:
+        with FeatureStore(path) as store:
+            yield from zip(store.ids, store.read(store.ids), strict=True)
 
 
 def _agree(stores: Sequence[FeatureStore], expected: Mapping[str, str]) -> None:

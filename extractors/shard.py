@@ -1,8 +1,9 @@
 """What the verbs `text`, `speech` and `video` share: arguments, the rows to work on, and parts sealed one by one.
 
 A run works in the undeclared folder `.<stem>.parts/<fingerprint>/` beside its output, whose attribute `run` is the same
-fingerprint. A killed run goes on with the parts that are not sealed, if nothing that the features depend on has
-changed; one that was killed after it had published its output has nothing left to make.
+fingerprint; `.<stem>.parts` is locked, so a second run of the same output is refused. A killed run goes on with the
+parts that are not sealed, if nothing that the features depend on has changed; one that was killed after it had
+published its output has nothing left to make.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from extractors.corpora import Utterance
 from extractors.files import UserError, inside, sha256
 from extractors.fingerprint import code_fingerprint, versions
 from extractors.join import join
+from extractors.locks import hold
 from extractors.manifest import read_manifest
 from extractors.settings import Encoders, FrozenEncoder, Pretrained
 from extractors.store import Attributes, FeatureStore, Frames, write_store
@@ -110,6 +112,8 @@ class Run:
         packages: Iterable[str],
         chunks: Sequence[Sequence[Utterance]],
     ) -> None:
+        self._home = args.out.with_name(f".{args.out.stem}.parts")
+        self._lock = hold(self._home, args.out)
         self.modality = modality
         self.dim = encoder.dim
         self.dtype = np.dtype(settings.stored_as)
@@ -132,8 +136,7 @@ class Run:
         ]  # fmt: skip
         fingerprint = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
         self.attributes["run"] = fingerprint
-        self._home = args.out.with_name(f".{args.out.stem}.parts")
-        work = self._home / fingerprint
+        work = self._work = self._home / fingerprint
         self._parts = [Part(self, work / f"{number:05}.h5", chunk) for number, chunk in enumerate(chunks)]
         self._published = holds(self._out, self._names, self.attributes)
         for other in self._home.glob("*"):
@@ -154,7 +157,9 @@ class Run:
         self.count.close()
         if not self._published:
             join([part.path for part in self._parts], self._names, self.attributes, self._manifest, self._out)
-        shutil.rmtree(self._home, ignore_errors=True)
+        for folder in (self._work, self._home):  # the lock goes last
+            shutil.rmtree(folder, ignore_errors=True)
+        self._lock.release()
 
 
 def _encoder_state(folder: Path, modality: str, settings: FrozenEncoder) -> list[tuple[str, str]]:

@@ -22,7 +22,9 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from extractors.files import UserError, publish
+from extractors.errors import UserError, line, number
+from extractors.files import publish
+from extractors.hdf5_output import Output
 
 FORMAT = 2
 LIBVER = ("v110", "v110")  # the first HDF5 version whose object headers carry checksums
@@ -53,22 +55,26 @@ def write_store(
     problems: Mapping[str, str],
     attributes: Attributes,
     dtype: DTypeLike = np.float32,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Publish a store; `items` come one at a time, so memory holds a single utterance.
 
-    `lengths` are the frame counts of `items`, in order; ValueError when they disagree, an id comes twice, an array is
-    of another type, or a value is not finite as a number of `dtype` or, in a frame that is not valid, not zero.
+    `lengths` are the frame counts of `items`, in order; with `names`, they are in that order, and the store too,
+    whatever the order of `items`. ValueError when they disagree, an id comes twice, an array is of another type, or a
+    value is not finite as a number of `dtype` or, in a frame that is not valid, not zero.
     """
     stored_as = np.dtype(dtype)
     if stored_as not in DTYPES:
         raise ValueError(f"{stored_as} cannot be stored")
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    places = {name: row for row, name in enumerate(names)} if names is not None else None
     ids: list[str] = []
     checksums = np.zeros(len(lengths), np.uint32)
-    with publish(path) as draft, h5py.File(draft, "w", libver=LIBVER) as file:
+    with publish(path) as draft, Output(draft, "w+") as output, h5py.File(output, "w", libver=LIBVER) as file:
         values = file.create_dataset("values", (int(offsets[-1]), dim), stored_as)
         valid = file.create_dataset("valid", (int(offsets[-1]),), np.bool_)
-        for row, (name, item) in enumerate(items):
+        for count, (name, item) in enumerate(items):
+            row = places.get(name, len(lengths)) if places is not None else count
             if row == len(lengths):
                 raise ValueError(f"{name}: more items than the {len(lengths)} lengths")
             numbers = _stored(name, item, (lengths[row], dim), stored_as)
@@ -77,8 +83,10 @@ def write_store(
             if lengths[row]:
                 values[offsets[row] : offsets[row + 1]] = numbers
                 valid[offsets[row] : offsets[row + 1]] = item.valid
+                output.check()
         if len(ids) != len(lengths) or len(set(ids)) != len(ids):
             raise ValueError(f"{len(ids)} items ({len(set(ids))} distinct ids) for {len(lengths)} lengths")
+        ids = ids if names is None else list(names)
         file["offsets"] = offsets
         file["checksums"] = checksums
         file["ids"] = np.array([name.encode() for name in ids], "S")
@@ -87,6 +95,8 @@ def write_store(
             file.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
         file.flush()
         file.attrs["complete"] = True
+        file.flush()
+        output.check()
 
 
 def _stored(name: str, item: Frames, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -111,6 +121,12 @@ def _seal(
     return zlib.crc32(text.encode(), zlib.crc32(checksums.tobytes(), zlib.crc32(offsets.tobytes())))
 
 
+def _refusal(path: Path, what: str, error: Exception) -> UserError:
+    """What to tell: a file is to be deleted only if it is at fault, not the disk, the rights or the machine."""
+    fault = number(error) is None
+    return UserError(f"{path}: {what} ({error}); delete it and run again" if fault else line(error, path))
+
+
 class FeatureStore:
     """An open store, to be used in a `with` block; UserError when the file is missing, unfinished, foreign or damaged.
 
@@ -123,14 +139,14 @@ class FeatureStore:
         try:
             self._file = h5py.File(path, "r", locking=False)
         except OSError as error:
-            raise UserError(f"{path}: not a readable feature store ({error}); delete it and run again") from error
+            raise _refusal(path, "not a readable feature store", error) from error
         try:
             self._read_index()
         except (*DAMAGE, UserError) as error:
             self._file.close()
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{path}: damaged ({error}); delete it and run again") from error
+            raise _refusal(path, "damaged", error) from error
 
     def _read_index(self) -> None:
         attributes: dict[str, Any] = {
@@ -138,6 +154,8 @@ class FeatureStore:
         }
         if not attributes.pop("complete", False) or attributes.get("format") != FORMAT:
             raise UserError(f"{self.path}: unfinished, or not in store format {FORMAT}; delete it and run again")
+        if foreign := [name for name in sorted(self._file) if not self._is_own(name)]:
+            raise UserError(f"{self.path}: its {foreign[0]} may lie in another file; delete it and run again")
         self.seal = int(attributes.pop("seal"))
         self.attributes = attributes
         self.problems: dict[str, str] = json.loads(attributes["problems"])
@@ -183,7 +201,7 @@ class FeatureStore:
                 values, valid = self._values[begin:end], self._valid[begin:end]
             except DAMAGE as error:
                 where = names[first] if first == last else f"{names[first]} to {names[last]}"
-                raise UserError(f"{self.path}: damaged at {where} ({error}); delete the file and run again") from error
+                raise _refusal(self.path, f"damaged at {where}", error) from error
             for name, row in zip(names[first : last + 1], rows[first : last + 1], strict=True):
                 span = slice(self.offsets[row] - begin, self.offsets[row + 1] - begin)
                 if checksum(values[span], valid[span]) != self._checksums[row]:
@@ -198,6 +216,13 @@ class FeatureStore:
             if apart or self.offsets[rows[place] + 1] - self.offsets[rows[first]] > FRAMES_A_READ:
                 yield first, place - 1
                 first = place
+
+    def _is_own(self, name: str) -> bool:
+        """Whether the numbers of a data set are in this file: no link, no external storage, no virtual data set."""
+        if not isinstance(self._file.get(name, getlink=True), h5py.HardLink):
+            return False
+        found = self._file[name]
+        return isinstance(found, h5py.Dataset) and not found.external and not found.is_virtual
 
     def _row(self, name: str) -> int:
         try:

@@ -1,7 +1,20 @@
 import numpy as np
 import pytest
 
-from cmarr.aggregate import FACTS, Cell, described, facts, facts_of, number, spread, statements, values, weighted
+from cmarr.aggregate import (
+    CUT,
+    FACTS,
+    Cell,
+    described,
+    facts,
+    facts_of,
+    noted,
+    number,
+    spread,
+    statements,
+    values,
+    weighted,
+)
 from extractors.files import UserError
 
 SCORES = [("2", "1", 50.0), ("1", "1", 60.0), ("2", "7", 54.0), ("1", "7", 62.0)]
@@ -14,8 +27,31 @@ def test_values_are_means_over_seeds_by_fold_and_over_folds_by_seed() -> None:
     assert list(found.seeds.items()) == [("1", 55.0), ("7", 58.0)]
     row = found.statistics("war")
     assert (row["war_mean"], row["war_std"], row["war_seed_std"]) == ("56.50", "6.36", "2.12")
-    half = 12.706205 * spread([61, 52]) / np.sqrt(2)
+    row = values([("1", "1", 61.0), ("2", "1", 57.0)]).statistics("war")
+    half = 12.706205 * spread([61, 57]) / np.sqrt(2)
     assert float(row["war_high"]) - float(row["war_low"]) == pytest.approx(2 * half, abs=0.011)
+
+
+def test_an_interval_is_cut_at_what_is_possible_with_a_note() -> None:
+    wide = values([("1", "1", 45.0), ("2", "1", 85.0)])  # 65 +- 254
+    row = wide.statistics("uar")
+    assert (row["uar_low"], row["uar_mean"], row["uar_high"]) == ("0.00", "65.00", "100.00")
+    narrow = values([("1", "1", 50.0), ("2", "1", 51.0)])
+    one, about = values(SCORES[:1]), dict.fromkeys(FACTS, "")
+    assert [each.cut for each in (wide, narrow, one, values([]))] == [True, False, False, False]
+    assert noted(about, narrow, one) == about
+    assert noted(about, narrow, wide)["notes"] == CUT
+    assert noted(about | {"notes": "a"}, wide, wide)["notes"] == f"a; {CUT}"
+
+
+def test_a_difference_may_be_negative_but_not_below_minus_100() -> None:
+    low, high = values([("1", "1", 1.0), ("2", "1", 2.0)]), values([("1", "1", 99.0), ("2", "1", 70.0)])
+    row = Cell(low, low).minus(Cell(high, high)).statistics()
+    assert (row["war_low"], row["war_mean"], row["war_high"]) == ("-100.00", "-83.00", "100.00")
+    row = Cell(low, low).minus(Cell(low, low)).statistics()
+    assert (row["war_low"], row["war_high"]) == ("0.00", "0.00")
+    mixed = weighted([(0.5, Cell(low, low)), (0.5, Cell(high, high))])
+    assert (mixed.war.lowest, Cell(low, low).minus(Cell(high, high)).war.lowest) == (0, -100)
 
 
 def test_what_one_fold_and_seed_cannot_tell_is_empty() -> None:

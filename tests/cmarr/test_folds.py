@@ -241,3 +241,20 @@ def test_targets_as_released_repeat_a_fold_and_say_so(tmp_path: Path, protocol: 
 def test_targets_as_released_have_folds_by_speaker(toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cmarr", VERBS, [*toy.fold_arguments(tmp_path / "folds.json"), "--released-targets"]) == 1
     assert "--released-targets: toy has no eight folds by speaker under clean" in capsys.readouterr().err
+
+
+def test_a_class_that_a_test_fold_lacks_is_a_note_of_every_table(tmp_path: Path) -> None:
+    """UAR is then over fewer classes than the other folds'."""
+    rows = [
+        row for row in manifest(3) if (row["session"], row["label"]) not in {("2", "sad"), ("3", "sad"), ("3", "angry")}
+    ]
+    write_csv(tmp_path / "manifest.csv", list(rows[0]), rows)
+    classes = ("angry", "happy", "neutral", "sad")
+    words = ["folds", "--corpus", "toy", "--manifest", str(tmp_path / "manifest.csv"), "--protocol", "clean"]
+    words += ["--out", str(tmp_path / "folds.json"), "--classes"]
+    assert run("cmarr", VERBS, [*words, *classes]) == 0
+    (note,) = read_json(tmp_path / "folds.json")["notes"]
+    assert note == "UAR is over the classes that a test fold has: fold 2 has no sad, fold 3 has no angry and no sad"
+    write_csv(tmp_path / "manifest.csv", list(rows[0]), manifest(3))
+    assert run("cmarr", VERBS, [*words, *classes]) == 0
+    assert read_json(tmp_path / "folds.json")["notes"] == []

@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from cmarr.metrics import confusion, interval, macro_f1, uar, war
+from cmarr.metrics import confusion, interval, macro_f1, reach, uar, war
 
 
 def test_hand_example_with_a_class_that_is_never_predicted() -> None:
@@ -43,3 +43,27 @@ def test_interval_against_scipy() -> None:
     low, high = scipy.stats.t.interval(0.95, 4, values.mean(), scipy.stats.sem(values))
     assert interval(values) == pytest.approx((high - low) / 2)
     assert np.isnan(interval(values[:1]))
+
+
+@pytest.mark.parametrize(
+    ("values", "lowest", "ends"),
+    [
+        ([50.0, 52.0], 0, (51 - 12.706205, 51 + 12.706205)),
+        ([45.0, 85.0], 0, (0, 100)),
+        ([10.0, 14.0], 0, (0, 12 + 25.41241)),
+        ([86.0, 90.0], 0, (88 - 25.41241, 100)),
+        ([-45.0, 85.0], -100, (-100, 100)),
+        ([-2.0, 2.0], -100, (-25.41241, 25.41241)),
+        ([100.0, 100.0, 100.0], 0, (100, 100)),
+    ],
+)
+def test_an_interval_does_not_reach_beyond_what_is_possible(
+    values: list[float], lowest: float, ends: tuple[float, float]
+) -> None:
+    below, above = reach(np.array(values), lowest)
+    assert (np.mean(values) - below, np.mean(values) + above) == pytest.approx(ends)
+
+
+@pytest.mark.parametrize("values", [[], [50.0]])
+def test_too_few_values_reach_nowhere(values: list[float]) -> None:
+    assert np.isnan(reach(np.array(values))).all()

@@ -53,7 +53,10 @@ def test_every_store_is_looked_at_though_the_first_is_bad(path: Path, capsys: py
     assert shown.out.startswith(f"{path}: ok")
     errors = [line for line in shown.err.splitlines() if line.startswith("error: ")]
     assert [line.split(": ")[1] for line in errors] == [str(cut), str(path.with_name("none.h5"))]
-    assert all("delete it and run again" in line for line in errors)
+    assert [("delete it and run again" in line, "No such file" in line) for line in errors] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def content(path: Path) -> Any:

@@ -92,6 +92,8 @@ def test_a_run_killed_after_it_has_published(
     remove = shutil.rmtree
 
     def killed(path: Path, **_: Any) -> None:
+        if path.suffix == ".draft":
+            return remove(path)
         for part in job.parts()[:removed]:
             part.unlink()
         if removed == 99:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -176,7 +178,7 @@ write_store(Path({str(tmp_path)!r}) / "store.h5", 3, items(), [1000] * 100, {{}}
     killed = subprocess.run([sys.executable, "-c", program], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
     assert killed.returncode == -9
     assert not (tmp_path / "store.h5").exists()
-    (draft,) = tmp_path.iterdir()
+    (draft,) = tmp_path.glob(".store.h5.*.draft/store.h5")
     with pytest.raises(UserError, match="delete it and run again"):
         FeatureStore(draft)
 
@@ -197,6 +199,61 @@ def test_missing_and_foreign_files_are_refused(path: Path, tmp_path: Path) -> No
             file.attrs[key] = value
         with pytest.raises(UserError, match="unfinished, or not in store format 2"):
             FeatureStore(path)
+
+
+def test_numbers_of_another_file_are_refused(path: Path, tmp_path: Path) -> None:
+    size = np.prod((sum(LENGTHS), DIM)) * 4
+    (tmp_path / "secret").write_bytes(bytes(int(size)))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["values"] = np.zeros((sum(LENGTHS), DIM), np.float32)
+    layout = h5py.VirtualLayout((sum(LENGTHS), DIM), np.float32)
+    layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "values", (sum(LENGTHS), DIM), np.float32)
+    shape = {"shape": (sum(LENGTHS), DIM), "dtype": np.float32}
+    kinds: list[Callable[[h5py.File], object]] = [
+        lambda file: file.create_dataset("values", external=[(str(tmp_path / "secret"), 0, int(size))], **shape),
+        lambda file: file.create_virtual_dataset("values", layout),
+        lambda file: file.__setitem__("values", h5py.ExternalLink(str(tmp_path / "other.h5"), "values")),
+        lambda file: file.__setitem__("values", h5py.SoftLink("/offsets")),
+        lambda file: file.create_group("values"),
+    ]
+    whole = path.read_bytes()
+    for replace in kinds:
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            del file["values"]
+            replace(file)
+        with pytest.raises(UserError, match=r"store\.h5: its values may lie in another file; delete it"):
+            FeatureStore(path)
+    path.write_bytes(whole)
+    with FeatureStore(path) as store:
+        assert store["u0"]
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EACCES, errno.EIO, errno.ESTALE])
+def test_what_is_not_the_fault_of_the_file_does_not_delete_it(
+    path: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(f"Can't synchronously read data (file read failed: errno = {code}, error message = 'x')")
+
+    with FeatureStore(path) as store:
+        monkeypatch.setattr(h5py.Dataset, "__getitem__", refuse)
+        with pytest.raises(UserError, match=rf"store\.h5: {os.strerror(code)}; ") as told:
+            store["u0"]
+        assert "delete" not in str(told.value)
+    with pytest.raises(UserError, match=rf"store\.h5: {os.strerror(code)}; "):
+        FeatureStore(path)
+
+
+def test_items_may_come_in_another_order_than_they_are_stored(path: Path, tmp_path: Path) -> None:
+    names = [name for name, _ in ITEMS]
+    other = tmp_path / "other.h5"
+    notes = {"encoder": "none", "note": "x" * 100_000}
+    write_store(other, DIM, reversed(ITEMS), LENGTHS, {"u1": "too quiet, \u00e4h"}, notes, names=names)
+    assert other.read_bytes() == path.read_bytes()
+    for wrong in ([*ITEMS, ("u9", ITEMS[0][1])], ITEMS[1:], [ITEMS[0], *ITEMS]):
+        with pytest.raises(ValueError, match="lengths"):
+            write_store(other, DIM, wrong, LENGTHS, {}, {}, names=names)
 
 
 @pytest.mark.parametrize("name", ["u0", "u2"])

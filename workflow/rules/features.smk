@@ -2,7 +2,7 @@ rule extract:
     message:
         "Extract {wildcards.modality} features of {wildcards.corpus}, session {wildcards.session}"
     input:
-        manifest=rules.manifest.output.manifest,
+        manifest=lambda wildcards: plan.manifest(wildcards.corpus, wildcards.session),
         encoder=lambda wildcards: plan.encoder_files(wildcards.modality),
     output:
         shard=temp(f"{R}/features/{{corpus}}/shards/{{modality}}/session{{session}}.h5"),

@@ -31,7 +31,7 @@ rule train:
         "Train {wildcards.system} on {wildcards.corpus}, fold {wildcards.fold}, seed {wildcards.seed}"
     input:
         manifest=rules.manifest.output.manifest,
-        folds=lambda wildcards: f"{R}/folds/{wildcards.corpus}/{plan.protocol(wildcards.system)}.json",
+        folds=lambda wildcards: plan.folds_file(wildcards.corpus, wildcards.system, wildcards.fold),
         stores=lambda wildcards: plan.stores(wildcards.corpus),
     output:
         model=f"{R}/models/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}/model.safetensors",
@@ -67,7 +67,7 @@ rule predict:
         model=rules.train.output.model,
         record=rules.train.output.record,
         manifest=rules.manifest.output.manifest,
-        folds=lambda wildcards: f"{R}/folds/{wildcards.corpus}/{plan.protocol(wildcards.system)}.json",
+        folds=lambda wildcards: plan.folds_file(wildcards.corpus, wildcards.system, wildcards.fold),
         stores=lambda wildcards: plan.stores(wildcards.corpus),
     output:
         predictions=expand(
@@ -104,7 +104,7 @@ rule represent:
         model=rules.train.output.model,
         record=rules.train.output.record,
         manifest=rules.manifest.output.manifest,
-        folds=lambda wildcards: f"{R}/folds/{wildcards.corpus}/{plan.protocol(wildcards.system)}.json",
+        folds=lambda wildcards: plan.folds_file(wildcards.corpus, wildcards.system, wildcards.fold),
         stores=lambda wildcards: plan.stores(wildcards.corpus),
     output:
         representations=f"{R}/representations/{{corpus}}/{{system}}/fold{{fold}}/seed{{seed}}.safetensors",
