@@ -7,23 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmarr.__main__ import VERBS
 from cmarr.aggregate import ROWS
 from cmarr.bootstrap import holm
 from cmarr.significance import COLUMNS, draw, verdict
-from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS
-from extractors.console import run
-from extractors.files import read_csv, read_json, write_csv, write_json
+from cmarr.vocabulary import MISSING_CONDITIONS
+from extractors.files import read_csv, write_csv
 from tests.cmarr.random_results import CORPORA, NOTES, RUNS, SEEDS, SPEECH, SYSTEMS, guessed, random_results, recomputed
+from tests.cmarr.significance_runs import FULL, significance, written
 
-FULL, RIVALS = "baseline", SYSTEMS[1:]
+RIVALS = SYSTEMS[1:]
 DRAWS = 2000
-
-
-def significance(results: Path, out: Path, runs: list[str], *more: str, predictions: Path | None = None) -> int:
-    made = ["--models", str(results / "models"), "--predictions", str(predictions or results / "predictions")]
-    files = ["--out", str(out / "significance.csv"), "--figure", str(out / "significance.png")]
-    return run("cmarr", VERBS, ["significance", *made, "--runs", *runs, "--full", FULL, *files, *more])
 
 
 @pytest.fixture(scope="module")
@@ -98,129 +91,6 @@ def test_holm_corrects_for_all_systems_and_conditions_of_a_corpus_and_metric(res
         assert (group["p_holm"] >= group["p"]).all()
     assert set(rows["significant"]) <= {"yes", "no"}
     assert ((rows["p_holm"] < 0.05) == (rows["significant"] == "yes")).all()
-
-
-def written(
-    folder: Path, fold: str, system: str, right: np.ndarray, labels: list[str], seed: int = 1, first: str = "u"
-) -> str:
-    """A run that recognises the utterances that are `right`, under every condition; `first` begins their names."""
-    name = f"toy/{system}/fold{fold}/seed{seed}"
-    record = {
-        "corpus": "toy", "system": system, "fold": fold, "seed": seed, "protocol": "clean", "choice": "validation",
-        "encoders": "frozen", "speech": "logmel", "origin": "release", "notes": [], "classes": ["a", "b"],
-    }  # fmt: skip
-    write_json(folder / f"models/{name}/record.json", record)
-    rows = [
-        {
-            "utterance": f"{first}{len(labels)}-{place}",
-            "label": label,
-            "p_a": str(int((label == "a") == hit)),
-            "p_b": "0.5",
-        }
-        for place, (label, hit) in enumerate(zip(labels, right, strict=True))
-    ]
-    for condition in CONDITIONS:
-        write_csv(folder / f"predictions/{name}/{condition}.csv", list(rows[0]), rows)
-    return name
-
-
-def found_of(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """Rows of the condition `t` by system and metric."""
-    rows = read_csv(folder / "significance.csv")
-    return {(row["system"], row["metric"]): row for row in rows if row["condition"] == "t"}
-
-
-def test_one_fold_and_seed_with_a_twin_and_a_bad_rival(tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    labels = [*"ab" * 30]
-    ours = rng.random(60) < 0.9
-    runs = [written(tmp_path, "1", name, right, labels) for name, right in (
-        ("twin", ours), (FULL, ours), ("bad", rng.random(60) < 0.3), ("none", np.zeros(60, bool))
-    )]  # fmt: skip
-    assert significance(tmp_path, tmp_path, runs, "--draws", "1500") == 0
-    found = found_of(tmp_path)
-    for metric in ("war", "uar"):
-        twin, bad = found["twin", metric], found["bad", metric]
-        assert [twin[key] for key in ("difference", "low", "high", "p", "p_holm")] == [*["0.00"] * 3, *["1.0000"] * 2]
-        assert (twin["significant"], bad["significant"]) == ("no", "yes")
-        assert (bad["p"], bad["p_holm"]) == ("0.0013", "0.0320")  # 2 / 1501, times 24 at most
-        assert (bad["folds"], bad["seeds"], bad["utterances"]) == ("1", "1", "60")
-    assert [row["system"] for row in read_csv(tmp_path / "significance.csv")][::8] == 2 * ["twin", "bad", "none"]
-
-
-def test_folds_weigh_the_same_and_a_class_may_be_in_one_only(tmp_path: Path) -> None:
-    """Fold 1: ours is right twice as often. Fold 2 has no `b`, nine times the utterances, and no difference."""
-    few, many = np.array([True, True, True, False]), np.ones(36, bool)
-    runs = []
-    for system, right in ((FULL, few), ("rival", few & [True, False, False, False])):
-        runs += [written(tmp_path, "1", system, right, [*"aabb"]), written(tmp_path, "2", system, many, ["a"] * 36)]
-    assert significance(tmp_path, tmp_path, runs) == 0
-    found = found_of(tmp_path)
-    assert found["rival", "war"]["difference"] == "25.00"
-    assert found["rival", "uar"]["difference"] == "25.00"
-    assert (found["rival", "war"]["utterances"], found["rival", "war"]["draws"]) == ("40", "10000")
-    assert float(found["rival", "uar"]["low"]) == 0
-
-
-def test_what_either_system_says_about_itself_is_kept(tmp_path: Path) -> None:
-    runs = [written(tmp_path, "1", system, np.arange(4) < hits, [*"abab"]) for system, hits in ((FULL, 4), ("x", 2))]
-    for name, about in zip(runs, ({"speech": "wav2vec2"}, {"notes": ["odd"]}), strict=True):
-        path = tmp_path / f"models/{name}/record.json"
-        write_json(path, read_json(path) | about)
-    assert significance(tmp_path, tmp_path, runs) == 0
-    row = found_of(tmp_path)["x", "war"]
-    assert (row["speech"], row["notes"], row["protocol"]) == ("wav2vec2, logmel", "odd", "clean")
-
-
-def test_variants_of_the_system_itself_are_no_rivals(tmp_path: Path) -> None:
-    systems = (FULL, f"{FULL}-size-lite", "other")
-    runs = [written(tmp_path, "1", system, np.arange(4) < 2, [*"abab"]) for system in systems]
-    assert significance(tmp_path, tmp_path, runs) == 0
-    assert {row["system"] for row in read_csv(tmp_path / "significance.csv")} == {"other"}
-
-
-def test_a_fold_that_is_there_twice_is_drawn_alike(tmp_path: Path) -> None:
-    """It brings no new utterances, so the interval is no narrower."""
-    right, labels = np.random.default_rng(3).random((2, 60)) < 0.6, [*"ab" * 30]
-    runs = [
-        written(tmp_path, fold, system, own, labels)
-        for fold in "78"
-        for system, own in zip((FULL, "x"), right, strict=True)
-    ]
-    assert significance(tmp_path, tmp_path, runs) == 0
-    twice = found_of(tmp_path)["x", "war"]
-    assert significance(tmp_path, tmp_path, runs[:2]) == 0
-    assert {key: twice[key] for key in ("low", "high", "p")} == {
-        key: found_of(tmp_path)["x", "war"][key] for key in ("low", "high", "p")
-    }
-
-
-def test_folds_of_other_utterances_are_drawn_apart(tmp_path: Path) -> None:
-    """With the same hits in both, the mean varies less than either fold, by the root of two."""
-    right, labels = np.random.default_rng(3).random((2, 60)) < 0.6, [*"ab" * 30]
-    runs = [
-        written(tmp_path, fold, system, own, labels, first=f"{fold}-")
-        for fold in "12"
-        for system, own in zip((FULL, "x"), right, strict=True)
-    ]
-    widths = []
-    for own in (runs[:2], runs):
-        assert significance(tmp_path, tmp_path, own) == 0
-        row = found_of(tmp_path)["x", "war"]
-        widths.append(float(row["high"]) - float(row["low"]))
-    assert widths[1] / widths[0] == pytest.approx(math.sqrt(0.5), rel=0.1)
-
-
-def test_seeds_are_averaged_before_resampling(tmp_path: Path) -> None:
-    """What one training gains on an utterance the other loses: nothing is left to vary."""
-    half = np.arange(20) % 2 == 0
-    runs = []
-    for seed, right in ((1, half), (2, ~half)):
-        runs.append(written(tmp_path, "1", FULL, right, [*"ab" * 10], seed))
-        runs.append(written(tmp_path, "1", "rival", ~right, [*"ab" * 10], seed))
-    assert significance(tmp_path, tmp_path, runs) == 0
-    row = found_of(tmp_path)["rival", "war"]
-    assert [row[key] for key in ("difference", "low", "high", "p", "seeds")] == ["0.00", "0.00", "0.00", "1.0000", "2"]
 
 
 def test_a_corpus_has_the_same_numbers_whatever_else_is_compared(results: Path, tmp_path: Path) -> None:
