@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import hashlib
 import json
@@ -38,7 +39,8 @@ def publish(path: Path) -> Iterator[Path]:
         _remove_abandoned(path)
         folder, lock = _draft_folder(path)
         yield (draft := folder / path.name)
-        draft.chmod(0o644)
+        with suppress(PermissionError):  # some network file systems have no rights to set
+            draft.chmod(0o644)
         _sync(draft)
         draft.replace(path)
         _sync(path.parent)
@@ -84,6 +86,9 @@ def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which some network file systems say of a folder
+            raise
     finally:
         os.close(handle)
 

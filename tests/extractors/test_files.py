@@ -2,8 +2,10 @@ import csv
 import errno
 import fcntl
 import json
+import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -148,6 +150,23 @@ def test_an_error_about_another_file_is_not_told_of_this_one(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"a\.txt: No space left on device; make space"), publish(tmp_path / "a.txt"):
         raise RuntimeError("Can't decrement id ref count (errno = 28, error message = 'No space left on device')")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_that_sets_no_rights_and_syncs_no_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    def sync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(os, "fsync", sync)
+    with publish(tmp_path / "a.txt") as draft:
+        draft.write_text("whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
 
 
 def test_publish_makes_folders_and_readable_files(tmp_path: Path) -> None:
