@@ -31,9 +31,7 @@ def test_sessions_are_all_or_those_of_the_configuration_in_its_order(tmp_path: P
 
 @pytest.mark.parametrize("chosen", [["1", "9"], ["1"], ["2", "2"]])
 def test_sessions_that_are_not_there_or_too_few_name_the_key(tmp_path: Path, chosen: list[str]) -> None:
-    with pytest.raises(
-        UserError, match=r"corpora\.toy\.sessions in mine\.yaml: name two or more of 1, 2, 3, 4, 5, each"
-    ):
+    with pytest.raises(UserError, match=r"corpora\.toy\.sessions in mine\.yaml: name two or more of 1, 2, 3"):
         look("toy", corpus(tmp_path, chosen), "mine.yaml")
 
 

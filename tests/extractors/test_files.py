@@ -144,6 +144,19 @@ def test_what_is_in_the_way_is_named(tmp_path: Path, spoil: Callable[[Path], obj
         draft.write_text("x")
 
 
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EDQUOT, errno.ENOSPC])
+def test_a_folder_that_takes_no_file(tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_text("before")
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code), str(tmp_path / ".a.csv.abc.draft"))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(UserError, match=rf"^{tmp_path}/a\.csv: {os.strerror(code)}; "):
+        write_csv(tmp_path / "a.csv", ["a"], [])
+    assert (tmp_path / "a.csv").read_text() == "before"
+
+
 def test_an_error_about_another_file_is_not_told_of_this_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"input\.txt"), publish(tmp_path / "a.txt"):
         (tmp_path / "input.txt").read_text()
