@@ -36,7 +36,7 @@ def publish(path: Path) -> Iterator[Path]:
     folder = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
+        remove_abandoned(path)
         folder, lock = _draft_folder(path)
         yield (draft := folder / path.name)
         with suppress(PermissionError):  # some network file systems have no rights to set
@@ -66,7 +66,7 @@ def _draft_folder(path: Path) -> tuple[Path, Lock]:
             raise
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove the drafts of writers that live no more, where the file system can tell."""
     for folder in path.parent.glob(f".{glob.escape(path.name)}.????????{DRAFT}"):
         with suppress(BusyError, OSError):
