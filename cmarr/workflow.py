@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -16,7 +17,7 @@ from cmarr.targets import Rule, asked, check
 from cmarr.variants import PART, base, overrides, variant
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors import hub
-from extractors.files import UserError
+from extractors.errors import UserError, line, number
 from extractors.fingerprint import code_fingerprint
 from extractors.settings import Settings
 
@@ -55,11 +56,9 @@ class Plan:
     @cached_property
     def _facts(self) -> dict[str, Facts]:
         """What the folders of all corpora hold, looked at when a target needs one; ends the program if one is wrong."""
-        try:
+        with one_line():
             check_roots(self.config, self._config_file)
             return {name: look(name, corpus, self._config_file) for name, corpus in self.config.corpora.items()}
-        except UserError as problem:  # Snakemake would show an exception of an input function as a trace
-            stop(problem)
 
     def sessions(self, corpus: str) -> list[str]:
         """Sessions of a corpus."""
@@ -131,18 +130,14 @@ class Plan:
             return [self.config.encoders.video.weights] if self.config.encoders.video.weights else []
         settings, folder = getattr(self.config.encoders, modality), Path(self.config.encoders.folder)
         key = f"encoders.{modality}"
-        try:
+        with one_line():
             files = hub.files(folder, settings.model, settings.revision, key, settings.sha256)
             return [str(path) for path in files]
-        except UserError as problem:
-            stop(problem)
 
     def system(self, name: str, corpus: str) -> str:
         """Settings of a system or a variant for a corpus, as JSON; ends the program when there is none of that name."""
-        try:
+        with one_line():
             return as_json(settings_of(self.config, name, self.types[corpus]))
-        except UserError as problem:
-            stop(problem)
 
     @property
     def recipe(self) -> str:
@@ -257,10 +252,8 @@ class Plan:
             "corpus": self.corpora, "modality": MODALITIES, "split": SPLITS, "system": self.systems,
             "protocol": get_args(Protocol), "study": STUDIES,
         }  # fmt: skip
-        try:
+        with one_line():
             check(asked(sys.argv), list(rules), known, f"{self._config_file}, results in {self.results}")
-        except UserError as problem:
-            stop(problem)
 
     @property
     def constraints(self) -> dict[str, str]:
@@ -280,10 +273,21 @@ class Plan:
 
 def planned(content: Mapping[str, Any], folder: Path, config_files: Sequence[Path]) -> Plan:
     """The plan of the Snakefile; ends the program if the configuration is wrong."""
-    try:
+    with one_line():
         return Plan(content, folder, str((*config_files, "config.yaml")[0]))
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """End the program with the line of an error; Snakemake would show one of an input function as a trace."""
+    try:
+        yield
     except UserError as problem:
         stop(problem)
+    except OSError as error:
+        if number(error) is None:
+            raise
+        stop(UserError(line(error)))
 
 
 def stop(problem: UserError) -> NoReturn:

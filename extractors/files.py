@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import hashlib
 import json
@@ -35,10 +36,11 @@ def publish(path: Path) -> Iterator[Path]:
     folder = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
+        remove_abandoned(path)
         folder, lock = _draft_folder(path)
         yield (draft := folder / path.name)
-        draft.chmod(0o644)
+        with suppress(PermissionError):  # some network file systems have no rights to set
+            draft.chmod(0o644)
         _sync(draft)
         draft.replace(path)
         _sync(path.parent)
@@ -64,7 +66,7 @@ def _draft_folder(path: Path) -> tuple[Path, Lock]:
             raise
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove the drafts of writers that live no more, where the file system can tell."""
     for folder in path.parent.glob(f".{glob.escape(path.name)}.????????{DRAFT}"):
         with suppress(BusyError, OSError):
@@ -84,6 +86,9 @@ def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which some network file systems say of a folder
+            raise
     finally:
         os.close(handle)
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from extractors import device, hub
 from extractors.console import LOG, counter
 from extractors.corpora import Utterance
-from extractors.files import UserError, inside, sha256
+from extractors.files import UserError, inside, remove_abandoned, sha256
 from extractors.fingerprint import code_fingerprint, versions
 from extractors.join import join
 from extractors.locks import hold
@@ -155,7 +155,9 @@ class Run:
     def join(self) -> None:
         """Publish the store of all parts, sorted by id, and remove the parts."""
         self.count.close()
-        if not self._published:
+        if self._published:
+            remove_abandoned(self._out)  # a run that was killed just after its last step may have left its draft
+        else:
             join([part.path for part in self._parts], self._names, self.attributes, self._manifest, self._out)
         for folder in (self._work, self._home):  # the lock goes last
             shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from cmarr.training_state import TrainingState
 from cmarr.vocabulary import CONDITIONS
 from extractors.console import run
 from extractors.files import read_csv, read_json
+from extractors.locks import Lock
 from extractors.store import FeatureStore, Frames, write_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +88,17 @@ def test_a_killed_job_goes_on_and_leaves_no_trace(
     assert f"going on behind epoch {3 if place == 'model' else 1}" in caplog.text
     for name in ("model.safetensors", "history.csv"):
         assert (out / name).read_bytes() == (model / name).read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["seed1"]
+
+
+def test_a_second_training_of_the_same_run_is_refused(toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".seed1.state").mkdir()
+    other = Lock(tmp_path / ".seed1.state")
+    assert run("cmarr", VERBS, toy.train_arguments(tmp_path / "seed1", "baseline")) == 1
+    assert f"seed1: process {os.getpid()} on " in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "seed1").exists()
+    other.release()
+    assert run("cmarr", VERBS, toy.train_arguments(tmp_path / "seed1", "baseline")) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["seed1"]
 
 

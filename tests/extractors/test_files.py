@@ -2,8 +2,10 @@ import csv
 import errno
 import fcntl
 import json
+import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -142,12 +144,42 @@ def test_what_is_in_the_way_is_named(tmp_path: Path, spoil: Callable[[Path], obj
         draft.write_text("x")
 
 
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EDQUOT, errno.ENOSPC])
+def test_a_folder_that_takes_no_file(tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_text("before")
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code), str(tmp_path / ".a.csv.abc.draft"))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(UserError, match=rf"^{tmp_path}/a\.csv: {os.strerror(code)}; "):
+        write_csv(tmp_path / "a.csv", ["a"], [])
+    assert (tmp_path / "a.csv").read_text() == "before"
+
+
 def test_an_error_about_another_file_is_not_told_of_this_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"input\.txt"), publish(tmp_path / "a.txt"):
         (tmp_path / "input.txt").read_text()
     with pytest.raises(UserError, match=r"a\.txt: No space left on device; make space"), publish(tmp_path / "a.txt"):
         raise RuntimeError("Can't decrement id ref count (errno = 28, error message = 'No space left on device')")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_that_sets_no_rights_and_syncs_no_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    def sync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(os, "fsync", sync)
+    with publish(tmp_path / "a.txt") as draft:
+        draft.write_text("whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
 
 
 def test_publish_makes_folders_and_readable_files(tmp_path: Path) -> None:
