@@ -24,12 +24,17 @@ def rgb(picture: av.VideoFrame, pixel: Fraction | None) -> Image:
     """
     width, height = _square(picture.width, picture.height, pixel or Fraction(1))
     image: Any = picture.to_ndarray(format="rgb24", width=width, height=height)
-    try:
-        beside: Any = picture.side_data
-    except ValueError:  # one without a name
-        beside = _named(picture).side_data
-    matrix = beside.get("DISPLAYMATRIX")
+    matrix = _beside(picture).get("DISPLAYMATRIX")
     return image if matrix is None else _turned(image, np.frombuffer(bytes(matrix), "<i4"))
+
+
+def _beside(picture: av.VideoFrame) -> Any:
+    """What belongs to a picture, by name; a small copy is asked, as PyAV ties what was asked into a cycle."""
+    small = picture.reformat(width=16, height=16, format="gray", interpolation="POINT")
+    try:
+        return small.side_data
+    except ValueError:  # one without a name
+        return _named(small).side_data
 
 
 def _named(picture: Any) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 from fractions import Fraction
 from pathlib import Path
@@ -148,6 +149,24 @@ def test_what_is_square_and_upright_is_as_it_was(tmp_path: Path) -> None:
         frame = next(container.decode(video=0))
     for pixel in (None, Fraction(0), Fraction(1)):
         assert np.array_equal(rgb(frame, pixel), frame.to_ndarray(format="rgb24"))
+
+
+def test_a_picture_that_was_read_does_not_stay_in_memory(tmp_path: Path) -> None:
+    """Without a collection of cycles, which may be hundreds of pictures away."""
+    write(tmp_path / "a.mp4", four())
+    turned_by(tmp_path / "a.mp4", MATRICES["upside down"])
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        frame = next(container.decode(video=0))
+    gc.collect()
+    gc.disable()
+    try:
+        rgb(frame, None)
+        large = [other for other in gc.get_objects() if isinstance(other, av.VideoFrame) and other.width > 16]
+        assert len(large) <= 1
+        holders = [type(other).__name__ for other in gc.get_referrers(frame)]
+        assert "SideDataContainer" not in holders
+    finally:
+        gc.enable()
 
 
 def luma(pixels: str, matrix: int, colour_range: int) -> Any:
