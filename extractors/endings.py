@@ -8,7 +8,7 @@ from typing import Any
 import av
 
 from extractors.container import begin
-from extractors.corpora.riff import promised_bytes
+from extractors.corpora.outline import outline
 from extractors.sound_file import LONGEST_SECONDS, MAY_BE_CUT, comes_again, unmarked_end
 
 SHORT_SECONDS = 0.15
@@ -62,7 +62,7 @@ def ragged_end(path: Path, container: Any, last: Any) -> str:
         or (kind == "ogg" and unmarked_end(path))
         or (kind == "mpeg" and _unfinished_mpeg(tail))
         or (kind == "mp3" and last is not None and _mpeg_audio_bytes(bytes(last)) > last.size)
-        or (kind == "avi" and promised_bytes(path, b"AVI ")[0] > size)
+        or (kind == "avi" and outline(path).reach > size)
     )
     return MAY_BE_CUT if ragged else ""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from extractors.corpora import Rejected, Remark
 from extractors.corpora.iemocap_release import Turn
-from extractors.corpora.lines import Line, clean
+from extractors.corpora.lines import Line, words
 
 DIALOGUE = r"Ses0[1-5][FM]_(?:impro0[1-8][ab]?|script0[1-3]_[1-3]b?)"
 UTTERANCE = rf"{DIALOGUE}_[FM][0-9]{{3}}"
@@ -56,7 +56,7 @@ def parse_transcript(lines: Sequence[Line], file: str) -> Iterator[tuple[str, st
     for number, (text, utf8) in enumerate(lines, 1):
         hit = _TRANSCRIPT.match(text)
         if hit:
-            yield hit[1], clean(hit[2])
+            yield hit[1], words(hit[2])
         elif text.startswith("Ses"):
             yield Remark(file, "transcript", f"line {number} begins like a turn but is none, passed over")
         if not utf8:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +57,11 @@ def read_lines(root: Path, path: Path, most_bytes: int) -> list[Line] | str:
         return split(path.read_bytes())
     except OSError as error:
         return f"unreadable ({error.strerror})"
+
+
+def words(text: str) -> str:
+    """A transcript on one line, in composed Unicode (NFC), which vocabularies of encoders are made from."""
+    return unicodedata.normalize("NFC", clean(text))
 
 
 def clean(text: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from extractors.console import progress
 from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, UnusableError, Utterance, unchosen
-from extractors.corpora.lines import Line, clean, read_lines
+from extractors.corpora.lines import Line, read_lines, words
 from extractors.corpora.msp_improv_labels import ATTRIBUTES, CLASSES, UTTERANCE, Clip, parse_evaluation
 from extractors.corpora.msp_improv_labels import session as session_of
 from extractors.corpora.msp_improv_release import EXCLUDED, KNOWN, counts, in_subset, lists
@@ -283,7 +283,7 @@ class _Files:
 
 
 def _text(lines: Sequence[Line]) -> str:
-    return clean(" ".join(line.text for line in lines))
+    return words(" ".join(line.text for line in lines))
 
 
 def _different(found: Mapping[str, Sequence[Line]]) -> int:

@@ -43,7 +43,7 @@ def sound(path: Path) -> Sound:
         size = path.stat().st_size
         if size == 0:
             return Sound("empty file")
-        promised, behind = promised_bytes(path, b"WAVE")
+        promised, behind = promised_bytes(path)
         if promised > size:
             return Sound(f"header promises {promised} bytes, the file has {size}: cut off or damaged")
         odd = f"{behind} bytes behind the sound that its header promises" if behind else ""

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from extractors.corpora import Listing, Rejected, Remark, Stage, UnusableError, Utterance, unchosen
-from extractors.corpora.lines import Line, clean, read_lines
+from extractors.corpora.lines import Line, read_lines, words
 from extractors.corpora.paths import Neighbours, missing
 from extractors.corpora.reasons import causes
 from extractors.corpora.reference import uncompared, utterance_counts
@@ -221,7 +221,7 @@ def _utterance(row: _Row, classes: Sequence[str] | None, decimal_comma: bool, ab
         session=row.session,
         speaker=speaker,
         label=label,
-        text=clean(cells["text"]),
+        text=words(cells["text"]),
         audio=PurePosixPath(cells["audio"]).as_posix(),
         audio_start=audio[0],
         audio_end=audio[1],

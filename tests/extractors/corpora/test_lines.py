@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractors.corpora.lines import Line, clean, read_lines, split
+from extractors.corpora.lines import Line, clean, read_lines, split, words
 
 
 def test_each_line_has_its_own_encoding() -> None:
@@ -43,6 +44,12 @@ def test_any_bytes_are_lines(content: bytes) -> None:
 def test_clean_text_is_one_line(text: str) -> None:
     assert len(clean(text).splitlines()) <= 1
     assert clean(text) == clean(text).strip()
+
+
+def test_transcripts_are_composed_unicode() -> None:
+    """A cased vocabulary has é, but no mark on its own."""
+    composed, decomposed = (unicodedata.normalize(form, "déjà\tvu ") for form in ("NFC", "NFD"))
+    assert words(decomposed) == words(composed) == unicodedata.normalize("NFC", "déjà vu")
 
 
 def test_files_that_cannot_be_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

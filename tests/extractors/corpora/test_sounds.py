@@ -45,6 +45,13 @@ def test_sound_behind_what_the_header_promises(tmp_path: Path) -> None:
     assert sound(path) == Sound(seconds=1.0)
 
 
+def test_a_wav_behind_a_wav_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full(16_000, 0.5), 16_000, "PCM_16")
+    path.write_bytes(2 * path.read_bytes())
+    assert sound(path).problem.startswith("unreadable (another recording is joined to its end")
+
+
 def test_sound_that_no_library_should_be_asked_for(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "slow.wav", np.zeros(100), 1, "PCM_16")
     assert sound(tmp_path / "slow.wav").problem == "unreadable (sampling rate of 1 Hz)"
