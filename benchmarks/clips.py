@@ -20,7 +20,7 @@ import av
 import yaml
 from composite import configuration, run
 
-from extractors.corpora.table import OPTIONAL, REQUIRED
+from extractors.corpora.table_records import OPTIONAL, REQUIRED
 from extractors.files import read_csv, write_csv
 
 CLASSES = ["angry", "happy", "neutral", "sad", "unlabelled"]
