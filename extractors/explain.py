@@ -39,7 +39,8 @@ def sentence(problem: Mapping[str, Any]) -> str:
         return "unknown key"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         valid = context.get("expected_tags") or "iemocap, msp_improv, table"
-        return f"the type is missing or unknown; valid ones are {valid}"
+        found = f"{context['tag']!r} is no type" if "tag" in context else "the type is missing"
+        return f"{found}; valid ones are {valid}"
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         example = _CORPUS if place == ["corpora"] else "`type: table`" if place[0] == "corpora" else "`key: value`"
         return f"needs keys with values below it, such as {example}"

@@ -21,7 +21,7 @@ def test_sections_of_stage_1(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("encoders: {txt: {}}", r"a\.yaml: encoders\.txt: Extra inputs"),
+        ("encoders: {txt: {}}", r"a\.yaml: encoders\.txt: unknown key"),
         ("corpora: {a: {type: tabel, root: x}}", r"a\.yaml: corpora\.a: .*tabel"),
         ("a: [", r"a\.yaml: not a configuration"),
         ("- 1", r"a\.yaml: "),

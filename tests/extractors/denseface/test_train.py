@@ -67,8 +67,8 @@ def test_a_killed_training_ends_with_the_same_weights(small_ferplus: tuple[Path,
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ({"epoch": 3}, "error: denseface.recipe.epoch: Extra inputs are not permitted; correct the configuration"),
-        ({"sides": [20]}, "error: denseface.recipe.sides: Value error, each side is 16 or more and a multiple of 8"),
+        ({"epoch": 3}, "error: denseface.recipe.epoch: unknown key; correct the configuration"),
+        ({"sides": [20]}, "error: denseface.recipe.sides: each side is 16 or more and a multiple of 8"),
         ({"batch": 128}, "96 usable train rows, 128 needed; name the whole data set, or lower denseface.recipe.batch"),
         ({"learning_rate": 1e30}, "the loss is nan at step 2; lower denseface.recipe.learning_rate"),
     ],
