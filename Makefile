@@ -29,8 +29,8 @@ demo: $(READY) ## run the whole pipeline on the synthetic demo corpus
 unlock: $(READY) ## lift the lock of a killed demo; its jobs may live on, and not while another run is going on
 	snakemake --configfile workflow/demo.yaml --unlock
 
-# Groups of tests: tests/conftest.py.
-PYTEST := python -m pytest --numprocesses=$(CORES) --dist=loadgroup --no-loadscope-reorder
+# The tests of a file share a process; order of the files: tests/conftest.py.
+PYTEST := python -m pytest --numprocesses=$(CORES) --dist=loadfile --no-loadscope-reorder
 
 test: $(READY) ## run all tests, CORES files of them at a time
 	$(PYTEST)

@@ -13,9 +13,7 @@ COLUMNS = ("total", "rejected", "speakers", "sessions", "check", "origin")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--corpora", type=Path, required=True, help="folder <corpus>/manifest.csv, rejected.csv, check.json"
-    )
+    parser.add_argument("--corpora", type=Path, required=True, help="folder <corpus>/manifest.csv and check.json")
     parser.add_argument("--names", nargs="+", required=True, help="corpora, one row each")
     parser.add_argument("--out", type=Path, required=True)
 
@@ -34,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
             | {column: counts[label] for label, column in columns.items()}
             | {
                 "total": len(kept),
-                "rejected": len(read_csv(folder / "rejected.csv")),
+                "rejected": check["rejected"],
                 "speakers": len({row["speaker"] for row in kept}),
                 "sessions": len({row["session"] for row in kept}),
                 "check": check["status"],

@@ -47,6 +47,8 @@ def check(targets: Iterable[str], rules: Sequence[Rule], known: Mapping[str, Seq
     for target in targets:
         if target in names or Path(target).exists() or any(rule.is_producer(str(Path(target))) for rule in rules):
             continue
+        if Path(target).name in ("rejected.csv", "remarks.csv"):
+            raise UserError(f"{target} is made together with manifest.csv: ask for {Path(target).parent}/manifest.csv")
         near = difflib.get_close_matches(target, [*names, *_files(rules, known, target)], 3)
         hint = f"did you mean {' or '.join(near)}?" if near else "README.md lists the files that can be asked for"
         raise UserError(f"no rule makes {target} ({about}): {hint}")

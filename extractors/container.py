@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 FORMATS = (
-    "aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "ape", "asf", "au", "avi", "caf", "dv", "flac", "flv", "gxf", "h264",
-    "hevc", "ivf", "m4v", "matroska", "mjpeg", "mov", "mp3", "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg",
-    "rm", "swf", "tta", "voc", "w64", "wav", "wv",
+    "aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "ape", "asf", "au", "avi", "caf", "dts", "dv", "eac3", "flac", "flv",
+    "gxf", "h264", "hevc", "ivf", "m4v", "matroska", "mjpeg", "mov", "mp3", "mpeg", "mpegts", "mpegvideo", "mxf",
+    "nistsphere", "nut", "obu", "ogg", "rm", "swf", "tta", "voc", "w64", "wav", "wv",
 )  # fmt: skip
 """Names of demuxers; none of them follows a file that another one names, as playlists and scripts do."""
 

@@ -80,6 +80,8 @@ class _Film:
         stream = film_stream(container)
         if stream is None:
             raise UnreadableError(f"{name} has no video stream")
+        if stream.codec_context is None:
+            raise UnreadableError(f"there is no decoder for the pictures of {name}")
         stream.codec_context.thread_count = 1
         self._name, self._container, self._stream = name, container, stream
         self._unit = stream.time_base or Fraction(1)
@@ -133,12 +135,13 @@ class _Film:
                     if stamp is not None:
                         heappush(lost, stamp)
                     continue
-                first = packet.dts if first is None else first
+                if first is None and packet.is_keyframe:
+                    first = packet.dts
                 for picture in pictures:
                     if not begun and self._container.format.name == "avi":
-                        # An avi has no time stamps: they count decoded packets, of which the first ones give no picture
-                        # if pictures depend on later ones.
-                        self._delay = (picture.pts or 0) - (first or 0)
+                        # An avi has no time stamps: they count packets, of which those from the first key picture on
+                        # give none at once if pictures depend on later ones.
+                        self._delay = 0 if first is None else max((picture.pts or 0) - first, 0)
                     begun = True
                     while lost and picture.pts is not None and lost[0] < picture.pts:
                         yield self._seconds(heappop(lost)), None
@@ -164,5 +167,5 @@ class _Film:
                         self._sound_end = max(self._sound_end, end)
                 elif packet.size or packet.dts is None:
                     yield packet
-        except av.FFmpegError as error:
-            LOG.warning("%s: cannot be read to its end (%s)", self._name, error.strerror)
+        except (av.FFmpegError, IndexError) as error:  # IndexError: a track that comes up in the middle of a file
+            LOG.warning("%s: cannot be read to its end (%s)", self._name, getattr(error, "strerror", error))

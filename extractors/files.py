@@ -18,9 +18,11 @@ from typing import Any
 
 from extractors.errors import UserError as UserError
 from extractors.errors import line, number
-from extractors.locks import BusyError, Lock
+from extractors.locks import BusyError, Lock, is_elsewhere
 
 DRAFT = ".draft"
+UMASK = os.umask(0)
+os.umask(UMASK)
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
 
@@ -40,7 +42,7 @@ def publish(path: Path) -> Iterator[Path]:
         folder, lock = _draft_folder(path)
         yield (draft := folder / path.name)
         with suppress(PermissionError):  # some network file systems have no rights to set
-            draft.chmod(0o644)
+            draft.chmod(0o666 & ~UMASK)
         _sync(draft)
         draft.replace(path)
         _sync(path.parent)
@@ -70,6 +72,8 @@ def remove_abandoned(path: Path) -> None:
     """Remove the drafts of writers that live no more, where the file system can tell."""
     for folder in path.parent.glob(f".{glob.escape(path.name)}.????????{DRAFT}"):
         with suppress(BusyError, OSError):
+            if is_elsewhere(folder):
+                continue
             lock = Lock(folder)
             if lock.certain:
                 shutil.rmtree(folder, ignore_errors=True)

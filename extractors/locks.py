@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import socket
+import time
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from extractors.errors import UserError
 
 LOG = logging.getLogger("cmarr")
 NAME = ".lock"
+DAY = 86_400
 _held: dict[Path, Lock] = {}
 
 
@@ -81,6 +83,16 @@ class Lock:
             return os.path.samestat(self._path.stat(), os.fstat(self._handle))
         except FileNotFoundError:
             return False
+
+
+def is_elsewhere(folder: Path) -> bool:
+    """Whether a process of another machine took the folder in the last day; some file systems do not share locks."""
+    path = folder / NAME
+    try:
+        host = json.loads(path.read_bytes())[1]
+        return host != socket.gethostname() and time.time() - path.stat().st_mtime < DAY
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def hold(folder: Path, made: Path) -> Lock:

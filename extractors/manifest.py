@@ -91,7 +91,11 @@ def finish(name: str, corpus: AnyCorpus, listing: Listing, folder: Path | None, 
             (folder / "check.json").unlink(missing_ok=True)
         else:
             about = {"origin": corpus.origin, "classes": list(load(corpus.type).classes(corpus))}
-            found = {"media": media_counts(listing), "kept": utterance_counts(listing.rows)}
+            found = {
+                "media": media_counts(listing),
+                "kept": utterance_counts(listing.rows),
+                "rejected": len(listing.rejected),
+            }
             write_json(folder / "check.json", about | listing.check | found)
     if problem:
         where = f"{folder / 'rejected.csv'} has" if folder else "`--out FOLDER` writes rejected.csv with"

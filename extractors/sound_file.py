@@ -51,7 +51,8 @@ def open_sound(path: Path) -> soundfile.SoundFile | None:
     # libsndfile says 2**63 - 1 frames for a stream of unknown length, and none for a wav that was never closed.
     known = 0 < file.frames <= LONGEST_SECONDS * file.samplerate
     first_bytes = _FIRST_BYTES.get(file.format)
-    if known and file.subtype != "OPUS" and not (first_bytes and comes_again(path, first_bytes)):
+    decoded = file.subtype == "OPUS" or file.subtype.startswith("MPEG")  # mp3 behind other bytes, too
+    if known and not decoded and not (first_bytes and comes_again(path, first_bytes)):
         return file
     file.close()
     return None

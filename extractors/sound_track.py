@@ -82,6 +82,8 @@ class Track:
         with open_media(self.path) as container:
             if not container.streams.audio:
                 return
+            if container.streams.audio[0].codec_context is None:
+                raise ValueError("there is no decoder for it")
             self.codec = container.streams.audio[0].codec_context.name
             end = 0.0
             for block in self._placed(container):
@@ -224,7 +226,7 @@ def read_spans(path: Path, spans: Sequence[Span]) -> Iterator[tuple[int, list[Pi
                     yield index, _pieces(open_spans.pop(index))
             if not later and not open_spans:
                 return
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, IndexError, OSError, ValueError) as error:  # IndexError: a track in the middle of a file
         reason = getattr(error, "strerror", None) or error
         raise UnreadableError(f"the sound track of {path.name} cannot be read ({reason})") from error
     finally:

@@ -81,9 +81,7 @@ class Texts:
         self._distinct = Distinct(self._what)
         self._batch_tokens, waste = settings.batch_tokens, 1.0
         if encoder.device.type == "cpu":
-            self._what = f"encoders.text.model: {encoder.name}"
-        self._distinct = Distinct(self._what)
-        self._batch_tokens, waste = min(settings.batch_tokens, CPU_TOKENS), CPU_WASTE
+            self._batch_tokens, waste = min(settings.batch_tokens, CPU_TOKENS), CPU_WASTE
         self._waste = waste if encoder.model.config.model_type in EXACT else 0.0
         self._masked = "attention_mask" in inspect.signature(encoder.model.forward).parameters
 

@@ -19,7 +19,8 @@ STEPS = (8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024)
 MOST_UNKNOWN = 0.5
 """Share of letters in unknown words with which a run stops; names that no vocabulary has are far below it."""
 MOST_ALIKE = 0.05
-"""Share of texts that cannot be told from another with which a run stops."""
+"""Share of texts that cannot be told from another with which a run stops, if they are more than FEW."""
+FEW = 10
 CHUNK = 1000
 
 
@@ -47,7 +48,8 @@ def check(tokenizer: Any, model: Any, folder: Path, local: bool, what: str) -> N
         raise UserError(f"{what}: its vocabulary has {size} entries, the model {rows}; {copy}")
     if local and not any(-(-size // step) * step == rows for step in (1, *STEPS)):
         raise UserError(
-            f"{what}: its vocabulary has {size} entries, the model {rows}: it is cut off or of another model; {copy}"
+            f"{what}: its vocabulary has {size} entries, the model {rows}: it is cut off or of another model; {copy}, "
+            "or give its name on the hub, from where `fetch` gets all of it"
         )
     wanted = json.loads((folder / "config.json").read_bytes()).get("pad_token_id")
     if local and None not in (wanted, tokenizer.pad_token_id) and wanted != tokenizer.pad_token_id:
@@ -135,15 +137,15 @@ def survey(tokenizer: Any, texts: Sequence[str], max_tokens: int, what: str) -> 
     )
     groups = [group for group in same.values() if len(group) > 1]
     alike = [text for group in groups for members in group.values() for text in members]
-    _judge(alike, len(alike), len(texts), "texts are the same to it as texts of other words", MOST_ALIKE, what)
+    _judge(alike, len(alike), len(texts), "texts are the same to it as texts of other words", MOST_ALIKE, what, FEW)
 
 
-def _judge(found: Sequence[str], count: int, total: int, trouble: str, most: float, what: str) -> None:
+def _judge(found: Sequence[str], count: int, total: int, trouble: str, most: float, what: str, least: int = 0) -> None:
     if not found:
         return
     examples = ", ".join(repr(text[:40]) for text in list(dict.fromkeys(found))[:3])
     line = f"{what}: {count} of {total} {trouble}, such as {examples}"
-    if count > most * total:
+    if count > max(most * total, least):
         raise UserError(f"{line}; give an encoder of this language, and with the whole files of its tokenizer")
     LOG.warning("%s", line)
 

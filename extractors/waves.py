@@ -85,7 +85,7 @@ def _samples(path: Path, start: float | None, end: float | None) -> list[Piece] 
             return [(samples, file.samplerate)] if len(samples) == max(last - first, 0) else None
     except TypeError as error:
         raise UnreadableError(f"{path.name} cannot be read (no header says its sampling rate)") from error
-    except (OSError, soundfile.SoundFileError) as error:
+    except (OSError, ValueError, soundfile.SoundFileError) as error:
         if path.suffix.lower() == ".wav":
             reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
             raise UnreadableError(f"{path.name} cannot be read ({reason})") from error

@@ -8,12 +8,8 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file share a process, as do those of a finished project; the longest files come first."""
-    for item in items:
-        group = "finished" if "finished" in getattr(item, "fixturenames", ()) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The longest files come first, so that no core waits for one of them at the end."""
     items.sort(key=lambda item: item.path.parent.name != "workflow")
 
 

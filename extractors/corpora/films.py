@@ -45,8 +45,6 @@ class Film:
 
 def film(path: Path) -> Film:
     """Pictures of a video file; decodes the first one, and reads all packets unless an index can be trusted."""
-    import av
-
     try:
         size = path.stat().st_size
         if size == 0:
@@ -55,6 +53,8 @@ def film(path: Path) -> Film:
             stream = film_stream(container)
             if stream is None:
                 return Film("no video stream")
+            if stream.codec_context is None:
+                return Film("unreadable (no decoder for its pictures)")
             units = outline(path)
             cut, joined = units.reach > size, units.recordings > 1
             track = _Track(container, stream)
@@ -70,7 +70,7 @@ def film(path: Path) -> Film:
                 return Film("", track.last, track.promised, silent, JOINED if first_only else CUT)
             odd = FOLLOWING if joined else track.odd(size - units.reach if units.reach else 0)
             return Film("", None, track.length(), silent, odd=odd)
-    except (OSError, ValueError, av.FFmpegError) as error:
+    except Exception as error:  # damaged files make decoders raise all sorts; one file costs its own rows
         return Film(f"unreadable ({one_line(error)})")
 
 
@@ -215,4 +215,4 @@ def _filled(path: Path, stream: Any) -> bool:
 
 def _raw(stream: Any) -> bool:
     """Pictures are stored as they are, so that a black one may be nothing but zeros."""
-    return bool(stream.codec_context.name == "rawvideo")
+    return stream.codec_context.name in ("rawvideo", "r210", "r10k", "v210", "v308", "v408", "v410")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 READ_VALUES = 1 << 20
 _FULL_SCALE = {"PCM_U8": 127 / 128, "PCM_S8": 127 / 128, "ULAW": 32_124 / 32_768, "ALAW": 32_256 / 32_768}
 """Largest positive value by the subtype of soundfile, where it is not that of 16 bits."""
-_SHORTENED = re.compile(r"(\d+) \(should be (\d+)\)")
-"""What libsndfile notes about a size in a header that the file does not have."""
+_SHORTENED = re.compile(r"(?m)^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)")
+"""What libsndfile notes about a size of sound data that the file does not have; of w64 and RF64 about the whole."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,6 @@ class Sound:
 
 def sound(path: Path) -> Sound:
     """Sound of an audio file, or of a container such as mp4 or flv."""
-    import av
-    import soundfile
-
     try:
         size = path.stat().st_size
         if size == 0:
@@ -52,7 +49,7 @@ def sound(path: Path) -> Sound:
             return _decoded(path, "header promises no sound at all" if behind else "")
         with file:
             return _read(path, file, odd) or _decoded(path, odd)
-    except (OSError, TypeError, ValueError, av.FFmpegError, soundfile.SoundFileError) as error:
+    except Exception as error:  # damaged files make decoders raise all sorts; one file costs its own rows
         return Sound(f"unreadable ({one_line(error)})")
 
 

@@ -230,8 +230,7 @@ def test_scores_without_their_confusions_are_a_user_error(
 
 def corpus_files(folder: Path, rows: list[dict[str, str]], classes: tuple[str, ...], status: str) -> None:
     write_csv(folder / "manifest.csv", list(rows[0]), rows)
-    write_csv(folder / "rejected.csv", ["utterance"], [{"utterance": "x"}])
-    write_json(folder / "check.json", {"status": status, "classes": classes})
+    write_json(folder / "check.json", {"status": status, "classes": classes, "rejected": 1})
 
 
 def test_table_1_counts_the_classes_of_each_corpus(toy, clips, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from extractors.container import film_stream, open_media
 from extractors.decode import frames, ticks
 from extractors.shard import UnreadableError
 from extractors.sound_track import read_track
+from tests.extractors import clock
 from tests.extractors.clock import write_film
 
 Writer = Callable[[Path, Sequence[Any], str], None]
@@ -226,3 +227,22 @@ def test_what_is_no_video_says_so(tmp_path: Path) -> None:
     ):
         with pytest.raises(UnreadableError, match=rf"{name} .*{reason}"):
             list(frames(tmp_path / name, [0], 10))
+
+
+def test_an_avi_that_begins_without_a_key_picture_keeps_its_clock(tmp_path: Path) -> None:
+    """What comes before the first key picture cannot be shown, and moves nothing behind it."""
+    path = tmp_path / "a.avi"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"g": "15", "bf": "0", "tune": "zerolatency"})
+        stream.width, stream.height, stream.pix_fmt = clock.WIDTH, clock.HEIGHT, "yuv420p"
+        packets = [
+            packet
+            for number in range(60)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(clock.clock(number), format="rgb24"))
+        ]
+        for packet in [*packets, *stream.encode(None)][5:]:
+            assert packet.pts is not None
+            packet.pts = packet.dts = packet.pts - 5
+            out.mux(packet)
+    found = {tick: clock.told(image) for tick, image in frames(path, range(25), 12.5) if image is not None}
+    assert {10: 25, 15: 35, 20: 45}.items() <= found.items()

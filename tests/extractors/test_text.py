@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import shutil
@@ -45,6 +46,16 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def load(folder: Path | str, **values: Any) -> text.Texts:
     settings = TextEncoder(model=str(folder), **values)
     return text.Texts(encoders.load("text", settings, Path("nothing"), torch.device("cpu")), settings)
+
+
+def test_a_gpu_has_the_batches_of_the_settings(bert_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "CPU_TOKENS", 512)
+    settings = TextEncoder(model=str(bert_folder), batch_tokens=4096)
+    loaded = encoders.load("text", settings, Path("nothing"), torch.device("cpu"))
+    of_cpu, of_gpu = (
+        text.Texts(dataclasses.replace(loaded, device=torch.device(kind)), settings) for kind in ("cpu", "cuda")
+    )
+    assert (of_cpu._batch_tokens, of_gpu._batch_tokens) == (512, 4096)
 
 
 def plain(folder: Path | str, sentences: list[str], limit: int) -> list[list[NDArray[np.float32]]]:

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from extractors.corpora.sounds import Sound, sound
+from extractors.waves import read_wave
 from tests.extractors.corpora.clips import clip
 
 
@@ -43,6 +44,39 @@ def test_sound_behind_what_the_header_promises(tmp_path: Path) -> None:
     raw[40:44] = b"\xff\xff\xff\xff"
     path.write_bytes(raw)
     assert sound(path) == Sound(seconds=1.0)
+
+
+def test_sizes_that_are_not_of_the_sound_cut_nothing(tmp_path: Path) -> None:
+    """Some programs write the size of the file where that of what follows belongs."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full(16_000, 0.5), 16_000, "PCM_16")
+    raw = bytearray(path.read_bytes())
+    for more in (8, 44):
+        raw[4:8] = (len(raw) - 8 + more).to_bytes(4, "little")
+        path.write_bytes(raw)
+        assert (sound(path).problem, sound(path).cut, sound(path).seconds) == ("", "", 1.0)
+    path.write_bytes(raw + b"LIST\x90\x01\x00\x00INFO")
+    assert (sound(path).cut, sound(path).seconds) == ("", 1.0)
+
+
+def test_an_mp3_behind_other_bytes_is_decoded(tmp_path: Path) -> None:
+    """libsndfile reads the first of two joined ones."""
+    soundfile.write(tmp_path / "one.mp3", np.sin(np.arange(64_000) / 9), 16_000, "MPEG_LAYER_III", format="MP3")
+    path = tmp_path / "a.mp3"
+    path.write_bytes(bytes(64) + 2 * (tmp_path / "one.mp3").read_bytes())
+    assert sound(path).seconds == pytest.approx(8.1, abs=0.3)
+    assert len(read_wave(path, 6.0, 7.5)) == 24_000
+
+
+def test_what_breaks_a_decoder_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(1600), 16_000, "PCM_16")
+
+    def broken(_: Path) -> None:
+        raise AttributeError("no such thing")
+
+    monkeypatch.setattr("extractors.corpora.sounds.open_sound", broken)
+    assert sound(path).problem == "unreadable (no such thing)"
 
 
 def test_a_wav_behind_a_wav_is_told(tmp_path: Path) -> None:
