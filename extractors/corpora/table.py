@@ -202,7 +202,7 @@ def _utterance(row: _Row, classes: Sequence[str] | None, decimal_comma: bool, ab
     if not row.session:
         rule = "; it needs letters a to z, digits or underscores, 40 at most"
         why = " stands for no value" if stands_for_nothing(cells["session"]) else rule
-        raise UnusableError("label", f"session {session}{why}")
+        raise UnusableError("label", f"session {session}{why}" if cells["session"] else "session is empty")
     need("label", name_problem("speaker", speaker))
     label = spelling(cells["label"])
     need("label", label_problem(label, classes))

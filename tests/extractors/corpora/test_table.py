@@ -67,7 +67,7 @@ PROBLEMS = [
     ({"utterance": ""}, "row 3", "label", "utterance is empty"),
     ({"utterance": LONG}, "row 3", "label", "utterance has 201 characters, 200 at most are possible"),
     ({"utterance": "a\x07b"}, "row 3", "label", "utterance has characters that cannot be shown"),
-    ({"session": ""}, "u2", "label", "session ''; it needs letters a to z, digits or underscores, 40 at most"),
+    ({"session": ""}, "u2", "label", "session is empty"),
     ({"session": "a/b"}, "u2", "label", "session 'a/b'; it needs letters a to z, digits or underscores, 40 at most"),
     ({"session": "é"}, "u2", "label", "session 'é'; it needs letters a to z, digits or underscores, 40 at most"),
     ({"speaker": " "}, "u2", "label", "speaker is empty"),
