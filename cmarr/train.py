@@ -126,7 +126,7 @@ def main(args: argparse.Namespace) -> None:
     write_json(args.out_dir / "record.json", record)
     save(args.out_dir / "model.safetensors", outcome.best, statistics, plan["origin"])
     state.remove()
-    lock.release()
+    lock.close()
 
 
 def _fingerprints(stores: dict[str, Path]) -> dict[str, dict[str, str]]:

@@ -7,17 +7,16 @@ interruption is kept in a draft beside it.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extractors import experiment, hub
+from extractors import experiment, hub, locks
 from extractors.checkpoint_files import SMALL, read_index
 from extractors.console import LOG
 from extractors.convert import convert_folder, converted
@@ -79,12 +78,13 @@ def _provide(folder: Path, settings: Pretrained, key: str, dry_run: bool) -> Non
         hub.check_pin(model, settings.sha256, hashes, key)
         if dry_run:
             return
-        with _alone(draft):
+        with closing(locks.hold(draft, place)):
             for file in small + weights:
                 _download(api, draft, settings, key, str(info.sha), file)
             _settle(draft, settings, key, str(info.sha), [file.rfilename for file in small + weights])
             shutil.rmtree(place, ignore_errors=True)
             draft.rename(place)
+            (place / locks.NAME).unlink()
     LOG.info("%s: %s is in %s", key, model, place)
 
 
@@ -147,30 +147,13 @@ def _settle(draft: Path, settings: Pretrained, key: str, commit: str, names: Seq
         converted_from={name: _describe(draft / name) for name in pickled},
     )
     for path in draft.iterdir():
-        if path.name not in kept:
+        if path.name not in {*kept, locks.NAME}:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     write_json(draft / hub.RECORD, content.model_dump())
 
 
 def _describe(path: Path) -> hub.File:
     return hub.File(size=path.stat().st_size, sha256=sha256(path))
-
-
-@contextmanager
-def _alone(draft: Path) -> Iterator[None]:
-    """The draft folder, locked; UserError when another process is at work there."""
-    draft.mkdir(parents=True, exist_ok=True)
-    handle = os.open(draft, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{draft}: another fetch is at work here; wait for its end") from error
-        except OSError:
-            LOG.info("%s: this file system has no locks; run one fetch at a time", draft)
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def publish(path: Path) -> Iterator[Path]:
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
-            lock.release()
+            lock.close()
 
 
 def _draft_folder(path: Path) -> tuple[Path, Lock]:
@@ -77,7 +77,7 @@ def remove_abandoned(path: Path) -> None:
             lock = Lock(folder)
             if lock.certain:
                 shutil.rmtree(folder, ignore_errors=True)
-            lock.release()
+            lock.close()
 
 
 def _about(error: Exception, path: Path, folder: Path | None) -> bool:

@@ -25,7 +25,7 @@ class BusyError(Exception):
 
 
 class Lock:
-    """A folder as this process's own, until `release` or the end of the process; BusyError if it is another's.
+    """A folder as this process's own, until `close` or the end of the process; BusyError if it is another's.
 
     `certain` is false where the file system has no locks: then only a living process on this machine is seen.
     """
@@ -47,11 +47,11 @@ class Lock:
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, json.dumps([os.getpid(), socket.gethostname()]).encode(), 0)
         except OSError as error:
-            self.release()
+            self.close()
             error.filename = str(self._path)
             raise
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let others have the folder."""
         if self._handle >= 0:
             os.close(self._handle)
@@ -101,7 +101,7 @@ def hold(folder: Path, made: Path) -> Lock:
     Asked for again by the same process, it is taken anew.
     """
     if earlier := _held.pop(folder, None):
-        earlier.release()
+        earlier.close()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         _held[folder] = Lock(folder)

@@ -161,7 +161,7 @@ class Run:
             join([part.path for part in self._parts], self._names, self.attributes, self._manifest, self._out)
         for folder in (self._work, self._home):  # the lock goes last
             shutil.rmtree(folder, ignore_errors=True)
-        self._lock.release()
+        self._lock.close()
 
 
 def _encoder_state(folder: Path, modality: str, settings: FrozenEncoder) -> list[tuple[str, str]]:

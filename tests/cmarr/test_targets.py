@@ -31,7 +31,7 @@ KNOWN = {"corpus": ["iemocap", "msp_improv"], "modality": ["text", "speech"], "s
 @pytest.mark.parametrize(
     "target", ["table2", "r/table2.csv", "./r/table2.md", "r/features/any/thing.h5", "pyproject.toml"]
 )
-def test_what_is_made_or_there_is_accepted(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_made_or_there_is_accepted(target: str) -> None:
     check([target], RULES, KNOWN, "x")
 
 
@@ -53,6 +53,12 @@ def test_the_nearest_is_suggested(target: str, nearest: str) -> None:
         check(["table2", target], RULES, KNOWN, "mine.yaml, results in r")
     assert str(told.value).startswith(f"no rule makes {target} (mine.yaml, results in r): did you mean {nearest}")
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["rejected.csv", "remarks.csv"])
+def test_what_comes_with_the_manifest_is_told(name: str) -> None:
+    with pytest.raises(UserError, match=rf"{name} is made together with manifest\.csv: ask for r/corpora/a/man"):
+        check([f"r/corpora/a/{name}"], RULES, KNOWN, "x")
 
 
 def test_nothing_is_suggested_where_nothing_is_near() -> None:

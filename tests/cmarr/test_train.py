@@ -97,7 +97,7 @@ def test_a_second_training_of_the_same_run_is_refused(toy, tmp_path: Path, capsy
     assert run("cmarr", VERBS, toy.train_arguments(tmp_path / "seed1", "baseline")) == 1
     assert f"seed1: process {os.getpid()} on " in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "seed1").exists()
-    other.release()
+    other.close()
     assert run("cmarr", VERBS, toy.train_arguments(tmp_path / "seed1", "baseline")) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["seed1"]
 

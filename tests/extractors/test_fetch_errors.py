@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
+import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from extractors.locks import Lock
 from tests.extractors.fake_hub import FakeHub, configuration, refused, run
 from tests.extractors.test_fetch import TINY, folder, server  # noqa: F401 (fixtures)
 
@@ -103,11 +105,11 @@ def test_offline_mode_is_one_line(server: FakeHub, monkeypatch: pytest.MonkeyPat
 def test_a_second_fetch_at_the_same_time_is_refused(server: FakeHub, folder: Path) -> None:
     draft = folder / "owner--tiny" / ".main.draft"
     draft.mkdir(parents=True)
-    handle = os.open(draft, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    assert "another fetch is at work here" in refused(configuration(folder, {"model": "owner/tiny"}))
-    os.close(handle)
+    with closing(Lock(draft)):
+        message = refused(configuration(folder, {"model": "owner/tiny"}))
+        assert f"process {os.getpid()} on {socket.gethostname()} is making it" in message
     run(configuration(folder, {"model": "owner/tiny"}))
+    assert not (folder / "owner--tiny" / "main" / ".lock").exists()
 
 
 @pytest.mark.parametrize("content", ["encoders: [", "[1, 2]", "!!python/object/apply:os.getcwd []", "\x00", None])

@@ -231,6 +231,14 @@ def test_a_row_with_a_foreign_column_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    code = "import sys, pathlib; from extractors.files import write_json; write_json(pathlib.Path(sys.argv[1]), 1)"
+    for umask, mode in ((0o077, 0o600), (0o022, 0o644), (0o002, 0o664)):
+        path = tmp_path / f"{umask}.json"
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True, umask=umask)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
 def test_missing_and_broken_files_are_user_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.csv"):
         read_csv(tmp_path / "none.csv")

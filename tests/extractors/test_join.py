@@ -45,6 +45,10 @@ def test_utterances_come_in_the_order_that_is_asked_for_however_they_are_dealt(t
             assert np.array_equal(item.values, frames(49 - place).values)
 
 
+def python(code: str, argument: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, str(argument)], capture_output=True, text=True)
+
+
 def test_more_parts_than_a_process_may_open(tmp_path: Path) -> None:
     write(tmp_path, 120, 120)
     code = (
@@ -53,7 +57,7 @@ def test_more_parts_than_a_process_may_open(tmp_path: Path) -> None:
         "names = [f'u{number:03}' for number in range(120)]\n"
         "join(sorted(folder.glob('*.h5')), names, {}, folder / 'manifest.csv', folder / 'out' / 'o.h5')\n"
     )
-    job = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    job = python(code, tmp_path)
     assert job.returncode == 0, job.stderr
     with FeatureStore(tmp_path / "out" / "o.h5") as store:
         assert len(store.ids) == 120
@@ -67,8 +71,7 @@ def test_a_limit_of_open_files_is_no_damage(tmp_path: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_NOFILE, (hold[-1] + 1, hold[-1] + 1))\n"
         "FeatureStore(Path(sys.argv[1]))\n"
     )
-    job = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
-    last = job.stderr.splitlines()[-1]
+    last = python(code, path).stderr.splitlines()[-1]
     assert "00000.h5: Too many open files; raise the limit with `ulimit -n 4096` and run again" in last
     assert "delete" not in last
 

@@ -14,8 +14,6 @@ import av
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from extractors import video
 from extractors.decode import frames
@@ -171,15 +169,6 @@ def test_memory_does_not_grow_with_the_film(small: Any, write_avi: Writer, monke
     assert 32 <= max(alive) <= 2 * 32 + 4
 
 
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 15)), min_size=1, max_size=8))
-def test_merged_spans_cover_the_same_ticks_once(pairs: list[tuple[int, int]]) -> None:
-    spans = [range(start, start + length) for start, length in pairs]
-    found = video.merged(spans)
-    assert [tick for span in found for tick in span] == sorted({tick for span in spans for tick in span})
-    track = video.Track(Follower(0.9, 10), spans)
-    assert [track.wants(tick) for tick in range(80)] == [any(tick in span for span in spans) for tick in range(80)]
-
-
 def test_bookkeeping_grows_with_the_film_not_with_its_utterances(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """How often it is asked whether a tick is in a span, for each tick and utterance."""
     asked = []
@@ -237,26 +226,6 @@ def test_a_turned_film_is_upright_before_a_half_is_cut_out(small: Any) -> None:
     found = extracted(small, Spy())
     assert np.abs(found["left"].values).max() < 10
     assert np.abs(found["right"].values - 200).max() < 10
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "cpu", "cuda"),
-    [(480, 360, 32, 128), (480, 720, 32, 128), (720, 1280, 32, 72), (1080, 1440, 21, 43), (2160, 3840, 4, 8)],
-)
-def test_pictures_that_are_described_together_are_fewer_if_they_are_large(
-    height: int, width: int, cpu: int, cuda: int
-) -> None:
-    picture = np.broadcast_to(np.uint8(0), (height, width, 3))
-    assert (video.room(picture, "cpu"), video.room(picture, "cuda")) == (cpu, cuda)
-    seen = list(video.batches(((number, picture) for number in range(100)), "cpu"))
-    assert [number for batch in seen for number, _ in batch] == list(range(100))
-    assert {len(batch) for batch in seen[:-1]} == {cpu}
-
-
-def test_a_large_picture_ends_a_batch_of_small_ones() -> None:
-    small, large = np.zeros((1, 1, 3), np.uint8), np.broadcast_to(np.uint8(0), (4320, 7680, 3))
-    order = [small] * 10 + [large] * 2 + [small] * 40
-    assert [len(batch) for batch in video.batches(((picture,) for picture in order), "cpu")] == [11, 1, 32, 8]
 
 
 def test_features_are_denseface_of_the_detected_face(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
-from extractors.corpora import Listing
+from extractors.corpora import Listing, table
+from extractors.settings import Table
 
 HEADER = "utterance,session,speaker,label,text,audio,video,start,end,crop,dialogue"
 GOOD = {
@@ -33,3 +35,15 @@ def reasons(listing: Listing) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {row.utterance: (row.stage, row.reason) for row in listing.rejected}
     assert len(found) == len(listing.rejected)
     return found
+
+
+def corpus(root: Path, content: str | bytes | None = None, **settings: Any) -> Table:
+    """Settings of a folder whose table is `content`."""
+    if content is not None:
+        (root / "utterances.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return Table(type="table", root=str(root), **settings)
+
+
+def read(root: Path, content: str | bytes, **settings: Any) -> Listing:
+    found = corpus(root, content, **settings)
+    return table.read(found, table.sessions(found))

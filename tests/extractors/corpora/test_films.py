@@ -9,6 +9,8 @@ import pytest
 
 from extractors.corpora.films import JOINED, Film, film
 from extractors.corpora.sounds import sound
+from extractors.decode import frames
+from extractors.shard import UnreadableError
 from tests.extractors.clock import CODECS, write_film
 from tests.extractors.corpora.clips import clip
 
@@ -189,3 +191,13 @@ def test_a_damaged_first_picture_does_not_cost_the_film(tmp_path: Path) -> None:
                     packet = data
                 out.mux(packet)
     assert film(path) == Film(seconds=pytest.approx(2.0), silent=True)
+
+
+def test_a_codec_without_a_decoder_is_told(tmp_path: Path) -> None:
+    """Here an avi whose pictures carry a name that no codec has."""
+    path = tmp_path / "a.avi"
+    clip(path, 0.4, sound_track=False)
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"QQQQ"))
+    assert film(path).problem == "unreadable (no decoder for its pictures)"
+    with pytest.raises(UnreadableError, match=r"no decoder for the pictures of a\.avi"):
+        list(frames(path, range(3), 10))
