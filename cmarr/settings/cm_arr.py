@@ -54,9 +54,8 @@ class Sized(System):
     kernel: int = Field(5, ge=1, description="steps that the convolution to X_n spans; odd; 1 with `time_steps: 1`")
     fusion: FusionKind = Field(
         "recovered_asks",
-        description="who asks in cross-modal attention: the recovered modality, and each where both or none of a pair "
-        "are recovered; each; text; or, sample by sample, the available modalities in text's part first. `means` over "
-        "time side by side do without attention, `residual` and `fusion_pooling`",
+        description="who asks in cross-modal attention (docs/cm-arr.md, point 22); `means` over time do without it, "
+        "`residual` and `fusion_pooling`",
     )
     residual: Residual = Field(
         "normed",
