@@ -98,10 +98,11 @@ def draw(runs: list[Run]) -> Figure:
             panel.xaxis.get_major_locator().set_params(integer=True)
     for panel in axes.flat[len(shown) :]:
         panel.set_axis_off()
-    for panel in axes[-1]:
+    for panel in axes.flat[max(0, len(shown) - across) : len(shown)]:
         panel.set_xlabel(axis)
     if not shown:
-        axes[0, 0].text(0, 0.5, "This system is solved for, and nothing was chosen: there is no curve.")
+        words = "This system is solved for, and nothing was chosen: there is no curve."
+        axes[0, 0].text(0.5, 0.5, words, horizontalalignment="center", transform=axes[0, 0].transAxes)
     for place, fold in enumerate(folds):
         axes[0, 0].plot([], [], color=colour(place), label=f"fold {fold}")
     for place, seed in enumerate(seeds):

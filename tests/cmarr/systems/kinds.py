@@ -79,7 +79,7 @@ SYSTEMS: dict[str, tuple[str, AnySystem]] = {
     "linear": ("linear", Linear()),
     "majority": ("majority", Majority()),
 }
-SOLVED = ("linear", "majority")
+SOLVED = [name for name, (_, settings) in SYSTEMS.items() if not isinstance(settings, System)]
 """those without a training in epochs"""
 TAUGHT = [name for name, (system, _) in SYSTEMS.items() if "mmin" in system or "impute" in name]
 """those with a frozen teacher"""

@@ -19,6 +19,7 @@ from cmarr.__main__ import VERBS
 from cmarr.choice import Choice
 from cmarr.data import Dataset, Packed
 from cmarr.engine import probabilities
+from cmarr.learning import Run, draw, panels_of
 from cmarr.settings import Linear
 from cmarr.vocabulary import CONDITIONS, present
 from extractors.console import run
@@ -216,8 +217,6 @@ def test_the_model_predicts_without_scikit_learn(toy, model: Path, tmp_path: Pat
 
 
 def test_its_curves_are_drawn_against_c(model: Path, tmp_path: Path) -> None:
-    from cmarr.learning import Run, draw, panels_of
-
     one = Run(read_json(model / "record.json"), read_csv(model / "history.csv"))
     assert [stage for stage, _ in panels_of([one])] == list(CONDITIONS)
     panel = draw([one]).axes[0]

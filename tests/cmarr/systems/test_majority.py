@@ -9,6 +9,7 @@ import torch
 
 from cmarr.__main__ import VERBS
 from cmarr.engine import probabilities
+from cmarr.learning import Run, draw
 from cmarr.scores import guesses
 from cmarr.settings import Majority
 from cmarr.vocabulary import CONDITIONS
@@ -54,3 +55,7 @@ def test_trained_and_predicted_like_any_system_ties_go_to_the_first_class(toy, t
         assert set(found.tolist()) == {counts.index(max(counts))}
     arguments = ["learning", "--models", str(model / "history.csv"), "--out", str(tmp_path / "majority.png")]
     assert run("cmarr", VERBS, arguments) == 0
+    (panel,) = draw([Run(record, read_csv(model / "history.csv"))]).axes
+    (words,) = panel.texts
+    assert "there is no curve" in words.get_text()
+    assert panel.bbox.contains(*words.get_transform().transform(words.get_position()))
