@@ -199,6 +199,22 @@ def test_the_same_bytes_with_every_seed(toy, model: Path, tmp_path: Path) -> Non
     assert (tmp_path / "seed2/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
 
 
+def test_a_killed_job_starts_anew_and_leaves_no_trace(
+    toy, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    arguments = with_settings(toy.train_arguments(tmp_path / "seed1", "linear"), {})
+    for place in ("cmarr.systems.linear.LinearSystem.solve", "cmarr.train.save"):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, killed)
+            assert run("cmarr", VERBS, arguments) != 0
+    assert run("cmarr", VERBS, arguments) == 0
+    assert (tmp_path / "seed1/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["seed1"]
+
+
 def test_the_model_predicts_without_scikit_learn(toy, model: Path, tmp_path: Path) -> None:
     with safe_open(model / "model.safetensors", "pt") as file:
         names = set(file.keys())
