@@ -47,7 +47,7 @@ def test_a_system_is_one_file_and_one_entry(project: Project) -> None:
     job = project.snakemake(*words)
     assert job.returncode == 0, job.stdout
     rows = read_csv(project.folder / "results/table2.csv")
-    assert list(dict.fromkeys(row["system"] for row in rows)) == ["cm_arr", "vote", "nearest", "vote-dropout-0"]
+    assert list(dict.fromkeys(row["system"] for row in rows)) == ["cm_arr", "nearest", "vote", "vote-dropout-0"]
     record = read_json(project.folder / "results/models/iemocap/vote/fold1/seed1/record.json")
     assert record["settings"]["dropout"] == 0.1
     assert record["settings"]["training"]["epochs"] == 20
