@@ -129,6 +129,16 @@ class Studies(Settings):
     tsne_fold: str | None = Field(None, description="fold of Fig. 5, which has the first seed; the last one if absent")
 
 
+class Statistics(Settings):
+    """The bootstrap that compares cm_arr with the other systems (docs/statistics.md)."""
+
+    unit: Literal["dialogue", "speaker", "utterance"] = Field(
+        "dialogue", description="what a resample draws as a whole; utterances of a dialogue are not independent"
+    )
+    draws: int = Field(100_000, ge=1000, description="resamples; no p-value is less than 2 / (draws + 1)")
+    seed: int = Field(1, ge=0, description="of the resamples")
+
+
 class Config(Settings):
     """All keys of config.yaml."""
 
@@ -155,6 +165,7 @@ class Config(Settings):
         (), description="more columns of Table 2: <system>-<key>-<value>, such as cm_arr-beta-0.5"
     )
     studies: Studies = Studies()
+    statistics: Statistics = Statistics()
 
 
 def parse(content: Mapping[str, Any]) -> Config:

@@ -63,6 +63,9 @@ rule significance:
     params:
         runs=lambda wildcards: plan.study("table2"),
         full=plan.full_model,
+        unit=plan.config.statistics.unit,
+        draws=plan.config.statistics.draws,
+        seed=plan.config.statistics.seed,
         code=plan.code("cmarr.significance"),
     log:
         f"{R}/logs/significance.log",
@@ -75,7 +78,8 @@ rule significance:
         "../../envs/cmarr.yaml"
     shell:
         "python -m cmarr significance --models {R}/models --predictions {R}/predictions --runs {params.runs}"
-        " --full {params.full} --draws 10000 --seed 1 --out {output.table} --figure {output.figure} > {log} 2>&1"
+        " --full {params.full} --unit {params.unit} --draws {params.draws} --seed {params.seed}"
+        " --out {output.table} --figure {output.figure} > {log} 2>&1"
 
 
 rule table2:
