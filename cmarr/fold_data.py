@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,11 @@ from torch import Tensor
 
 from cmarr.choice import Choice
 from cmarr.data import Dataset, Statistics, labels_of, load
-from cmarr.settings import Features
+from cmarr.engine import Seeds, Task
+from cmarr.settings import Features, System
+from cmarr.systems import build
+from cmarr.systems.base import SystemModule
+from cmarr.training_state import TrainingState
 from cmarr.vocabulary import MODALITIES
 from extractors.files import UserError, sha256
 from extractors.store import FeatureStore
@@ -30,6 +34,16 @@ class FoldData:
     choice: Choice
     statistics: Statistics
     """of the training frames, already applied"""
+
+    def start(
+        self, system: str, settings: System, seeds: Seeds, device: torch.device, state: TrainingState
+    ) -> tuple[SystemModule, Task]:
+        """A fresh system and what it is trained with. The features here stay as they are."""
+        data = replace(self.data, packed=dict(self.data.packed))
+        torch.manual_seed(seeds("weights", 0))
+        made = build(system, settings, data.dims, len(data.classes)).to(device)
+        data.average(made.averaged)
+        return made, Task(data, self.train, self.judged, self.choice, seeds, state)
 
 
 def fold_data(

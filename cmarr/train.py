@@ -8,23 +8,18 @@ import json
 import logging
 import platform
 import resource
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from cmarr.config import kind_of
-from cmarr.engine import Task, fit
+from cmarr.command import add_training_arguments, seeds_of, settings_of
+from cmarr.engine import fit
 from cmarr.fold_data import fingerprints, fold_data, notes, stores_in
 from cmarr.model_file import save
 from cmarr.runtime import start_torch
-from cmarr.seeds import derive
-from cmarr.settings import Features, System
-from cmarr.systems import build
 from cmarr.training_state import TrainingState
 from cmarr.variants import base
-from extractors.device import add_arguments as add_device_arguments
-from extractors.files import UserError, read_json, sha256, write_csv, write_json
+from extractors.files import read_json, sha256, write_csv, write_json
 from extractors.fingerprint import code_fingerprint, versions
 from extractors.locks import hold
 
@@ -33,48 +28,18 @@ PACKAGES = ("torch", "numpy", "h5py", "safetensors")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--corpus", required=True, help="name of the corpus; part of the seed")
-    parser.add_argument(
-        "--system", required=True, help="name of the system or of a variant of it, such as cm_arr-alpha-0.5"
-    )
-    parser.add_argument("--settings", required=True, help="all settings of the system or variant, JSON")
-    parser.add_argument("--features", required=True, help="settings of the inputs, JSON")
-    parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--folds", type=Path, required=True)
+    add_training_arguments(parser)
     parser.add_argument("--fold", required=True)
-    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--trials", type=int, default=0, help="settings that tuning tried before, for the record")
-    parser.add_argument("--stores", type=Path, required=True, help="folder of text.h5, speech.h5 and video.h5")
-    parser.add_argument("--out-dir", type=Path, required=True)
-    add_device_arguments(parser)
-
-
-def settings_of_command(args: argparse.Namespace) -> tuple[System, Features]:
-    """What `--system`, `--settings` and `--features` say; UserError when something of them is wrong."""
-    try:
-        settings = kind_of(base(args.system)).model_validate_json(args.settings)
-        features = Features.model_validate_json(args.features)
-    except (ValueError, KeyError) as error:
-        raise UserError(
-            f"--system, --settings or --features: {str(error).splitlines()[0]}; see the log of a run"
-        ) from error
-    return settings, features
 
 
 def main(args: argparse.Namespace) -> None:
     module = base(args.system)
-    settings, features = settings_of_command(args)
+    settings, features = settings_of(args)
     device = start_torch(args)
     plan, stores = read_json(args.folds), stores_in(args.stores)
     fold = fold_data(plan, args.fold, args.folds, args.manifest, stores, features, device)
     data, choice = fold.data, fold.choice
-
-    def seeds(purpose: str, epoch: int = 0) -> int:
-        return derive(args.corpus, module, args.fold, args.seed, purpose, epoch)
-
-    torch.manual_seed(seeds("weights"))
-    system = build(module, settings, data.dims, len(data.classes)).to(device)
-    data.average(system.averaged)
     LOG.info(
         "%s on %s, fold %s, seed %d: %d utterances, epoch chosen by %s",
         args.system,
@@ -100,7 +65,8 @@ def main(args: argparse.Namespace) -> None:
     folder = args.out_dir.with_name(f".{args.out_dir.name}.state")
     lock = hold(folder, args.out_dir)
     state = TrainingState(folder, fingerprint)
-    outcome = fit(system, Task(data, fold.train, fold.judged, choice, seeds, state))
+    system, task = fold.start(module, settings, seeds_of(args, args.fold), device, state)
+    outcome = fit(system, task)
 
     columns = dict.fromkeys(key for row in outcome.history for key in row)
     write_csv(

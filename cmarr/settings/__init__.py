@@ -7,8 +7,9 @@ from cmarr.settings.cm_arr import PRESETS, Baseline, CmArr, FlowKind, Residual, 
 from cmarr.settings.cra import Cra
 from cmarr.settings.dicmor import Dicmor
 from cmarr.settings.mmin import CifMmin, IfMmin, Mmin
+from cmarr.settings.tuning import Tuned, Tuning
 
 __all__ = [
     "PRESETS", "Baseline", "CifMmin", "CmArr", "Cra", "Dicmor", "Features", "FlowKind", "IfMmin", "Mmin",
-    "Residual", "Sized", "Sizes", "System", "Training", "merged",
+    "Residual", "Sized", "Sizes", "System", "Training", "Tuned", "Tuning", "merged",
 ]  # fmt: skip
