@@ -43,4 +43,8 @@ def settings_of(args: argparse.Namespace) -> tuple[System, Features]:
 
 def seeds_of(args: argparse.Namespace, fold: str) -> Seeds:
     """Seeds of the training on a fold; those of a variant are those of its system."""
-    return lambda purpose, epoch=0: derive(args.corpus, base(args.system), fold, args.seed, purpose, epoch)
+
+    def seeds(purpose: str, epoch: int) -> int:
+        return derive(args.corpus, base(args.system), fold, args.seed, purpose, epoch)
+
+    return seeds
