@@ -8,6 +8,9 @@ from pydantic import Field
 
 from extractors.settings import Settings
 
+PROTOCOLS = ("clean", "clean_session", "mmin_clean")
+"""protocols with validation utterances, which tuning needs"""
+
 
 class Tuning(Settings):
     """What `tune` does; the same for every system (docs/tuning.md)."""
