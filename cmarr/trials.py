@@ -65,6 +65,7 @@ class Bench:
                 study.tell(trial, score, record)
                 shutil.rmtree(self.folder, ignore_errors=True)
                 bar.n = (number + 1) * budget
+                bar.clear()
                 said = f"{score:.2f}" if score is not None else f"failed, {record['reason']}"
                 LOG.info("trial %d of %d: %s; %.0f s", number + 1, trials, said, record["seconds"])
 
