@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+RING: dict[str, Any] = {"markersize": 10, "markerfacecolor": "none", "linestyle": "none"}
+
 
 @dataclass(frozen=True)
 class Tuning:
@@ -118,6 +120,7 @@ def draw(found: Sequence[Tuning]) -> Figure:
     panel.set_xlabel("trial; the first one has the configured settings")
     axes[0, 0].plot([], [], "o", color="#555555", markersize=4, linestyle="none", label="trial")
     axes[0, 0].plot([], [], color="#555555", drawstyle="steps-post", label="best so far")
+    axes[0, 0].plot([], [], "o", color="#555555", label="chosen", **RING)
     legend(figure)
     return figure
 
@@ -131,12 +134,4 @@ def _trials(panel: Axes, tuning: Tuning, place: int) -> None:
         numbers, scores, MARKERS[place % len(MARKERS)], color=colour(place), markersize=4, alpha=0.6, linestyle="none"
     )
     chosen = tuning.chosen["chosen"]
-    panel.plot(
-        [chosen],
-        [scores[chosen - 1]],
-        "o",
-        color=colour(place),
-        markersize=10,
-        markerfacecolor="none",
-        linestyle="none",
-    )
+    panel.plot([chosen], [scores[chosen - 1]], "o", color=colour(place), **RING)

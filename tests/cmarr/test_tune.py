@@ -119,7 +119,7 @@ def guessed(row: dict[str, str]) -> str:
 
 def test_settings_that_are_better_on_validation_data_are_better_on_test_data(toy, tmp_path: Path) -> None:
     """What is configured learns a thousand times too slowly; a few trials find that out."""
-    assert run("cmarr", VERBS, arguments(toy, tmp_path / "tuned", trials=7, steps=30)) == 0
+    assert run("cmarr", VERBS, arguments(toy, tmp_path / "tuned", trials=4, steps=24)) == 0
     chosen = read_json(tmp_path / "tuned/chosen.json")
     assert chosen["settings"]["training"]["learning_rate"] > 1e-4
     right = []
