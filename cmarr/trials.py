@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from cmarr.budget import Share, batches, epochs_within
+from cmarr.equal_steps import Share, batches, epochs_within
 from cmarr.command import seeds_of
 from cmarr.engine import Fit, NotFiniteError, fit
 from cmarr.fold_data import FoldData, fold_data

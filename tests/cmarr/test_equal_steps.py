@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmarr.budget import Share, batches, epochs_within
+from cmarr.equal_steps import Share, batches, epochs_within
 from cmarr.engine import _batches
 
 
