@@ -17,6 +17,7 @@ ROWS = (*MISSING_CONDITIONS, "average", FULL)
 """order of the paper; `average` is the mean over the six missing conditions"""
 FACTS = ("protocol", "choice", "encoders", "speech", "origin", "notes")
 """what every table says about the scores in it"""
+ONE_SEED = "One seed: what another training would change is in no deviation and no interval."
 CUT = "a 95 % interval over so few folds goes beyond what is possible and is cut there"
 STATISTICS = ("mean", "std", "low", "high", "seed_std")
 SCORES = (*(f"{metric}_{name}" for metric in ("war", "uar") for name in STATISTICS), "folds", "seeds")
@@ -41,14 +42,19 @@ class Values:
         return np.array([*self.folds.values()])
 
     def statistics(self, name: str) -> dict[str, str]:
-        """Mean, deviation over folds, 95 % t interval over folds and deviation over seeds; empty where undefined.
-
-        The interval is cut at what is possible.
-        """
-        folds, (below, above) = self.array, reach(self.array, self.lowest)
+        """Mean, deviation over folds, `interval` and deviation over seeds; empty where undefined."""
+        folds = self.array
         mean = folds.mean() if len(folds) else np.nan
-        found = (mean, spread(folds), mean - below, mean + above, spread([*self.seeds.values()]))
+        found = (mean, spread(folds), *self.interval, spread([*self.seeds.values()]))
         return {f"{name}_{key}": number(value) for key, value in zip(STATISTICS, found, strict=True)}
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % t interval over folds, cut at what is possible; NaN with fewer than two folds."""
+        if len(self.folds) < 2:
+            return np.nan, np.nan
+        below, above = reach(self.array, self.lowest)
+        return float(self.array.mean() - below), float(self.array.mean() + above)
 
     @property
     def cut(self) -> bool:
@@ -170,10 +176,16 @@ def described(rows: Sequence[Row]) -> str:
     return ", ".join([setting(rows), *(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items())])
 
 
+def single_seed(rows: Iterable[Row]) -> bool:
+    """Whether scores are of one training per fold."""
+    return len({row["seed"] for row in rows}) == 1
+
+
 def statements(rows: Sequence[Row]) -> list[str]:
     """Sentences below a table of these scores, without markup."""
     about, phrase = facts(rows), described(rows)
     found = [f"{phrase[0].upper()}{phrase[1:]}. Scores that chose the epoch: {about['choice']}."]
+    found += [ONE_SEED] * single_seed(rows)
     if about["origin"] != "release":
         found.append(f"The data are {about['origin']}: the figures say nothing about the real corpus.")
     return found

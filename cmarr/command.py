@@ -8,7 +8,7 @@ from pathlib import Path
 from cmarr.config import kind_of
 from cmarr.engine import Seeds
 from cmarr.seeds import derive
-from cmarr.settings import Features, System
+from cmarr.settings import AnySystem, Features
 from cmarr.variants import base
 from extractors.device import add_arguments as add_device_arguments
 from extractors.files import UserError
@@ -29,7 +29,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     add_device_arguments(parser)
 
 
-def settings_of(args: argparse.Namespace) -> tuple[System, Features]:
+def settings_of(args: argparse.Namespace) -> tuple[AnySystem, Features]:
     """What `--system`, `--settings` and `--features` say; UserError when something of them is wrong."""
     try:
         settings = kind_of(base(args.system)).model_validate_json(args.settings)

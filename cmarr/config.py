@@ -13,7 +13,22 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
-from cmarr.settings import Baseline, CifMmin, CmArr, Cra, Dicmor, Features, IfMmin, Mmin, System, Tuned, Tuning, merged
+from cmarr.settings import (
+    AnySystem,
+    Baseline,
+    CifMmin,
+    CmArr,
+    Cra,
+    Dicmor,
+    Features,
+    IfMmin,
+    Linear,
+    Majority,
+    Mmin,
+    Tuned,
+    Tuning,
+    merged,
+)
 from cmarr.settings.space import at, nested
 from cmarr.variants import NAME, base, overrides, variant
 from extractors.explain import FOLDER, problems, sentence
@@ -31,6 +46,8 @@ class Systems(Settings):
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": ["object", "null"]}})
 
+    majority: Majority | None = None
+    linear: Linear | None = None
     cra: Cra | None = None
     mmin: Mmin | None = None
     if_mmin: IfMmin | None = None
@@ -45,19 +62,19 @@ class Systems(Settings):
         """A name without settings, as in `baseline:`, stands for the defaults."""
         return {} if value is None else value
 
-    def chosen(self) -> dict[str, System]:
+    def chosen(self) -> dict[str, AnySystem]:
         """The systems that are configured, by name, in the order of this class."""
         return {name: value for name, value in self if value is not None}
 
 
-def kind_of(system: str) -> type[System]:
+def kind_of(system: str) -> type[AnySystem]:
     """Settings class of a system; KeyError when there is no such system.
 
     That of a module of your own is its `SETTINGS`; only then is the module, and torch with it, imported. UserError when
     the module cannot be imported or has none.
     """
     if system in Systems.model_fields:
-        kind: type[System] = get_args(Systems.model_fields[system].annotation)[0]
+        kind: type[AnySystem] = get_args(Systems.model_fields[system].annotation)[0]
         return kind
     own = Path(__file__).parent / f"systems/{system}.py"
     if not re.fullmatch(NAME, system) or system == "base" or not own.is_file():
@@ -114,6 +131,16 @@ class Studies(Settings):
     tsne_fold: str | None = Field(None, description="fold of Fig. 5, which has the first seed; the last one if absent")
 
 
+class Statistics(Settings):
+    """The bootstrap that compares cm_arr with the other systems (docs/statistics.md)."""
+
+    unit: Literal["dialogue", "speaker", "utterance"] = Field(
+        "dialogue", description="what a resample draws as a whole; utterances of a dialogue are not independent"
+    )
+    draws: int = Field(100_000, ge=1000, description="resamples; no p-value is less than 2 / (draws + 1)")
+    seed: int = Field(1, ge=0, description="of the resamples")
+
+
 class Config(Settings):
     """All keys of config.yaml."""
 
@@ -145,6 +172,7 @@ class Config(Settings):
         default_factory=dict,
         description="what tuning chose, by corpus and system; it stands above `systems` for that corpus",
     )
+    statistics: Statistics = Statistics()
 
 
 def parse(content: Mapping[str, Any]) -> Config:
@@ -183,7 +211,7 @@ def parse(content: Mapping[str, Any]) -> Config:
     return config
 
 
-def settings_of(config: Config, name: str, corpus: str = "", key: str = "systems") -> System:
+def settings_of(config: Config, name: str, corpus: str = "", key: str = "systems") -> AnySystem:
     """Settings of a system or a variant of one for a corpus, by its name; without one, those that hold for all.
 
     Those that were published for the type of corpus stand below those under `systems`, then what was tuned for the

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cmarr.aggregate import FACTS, SCORES, Cell, cells, described, facts, noted
+from cmarr.aggregate import FACTS, ONE_SEED, SCORES, Cell, cells, described, facts, noted, single_seed
 from cmarr.metrics import reach
 from cmarr.picture import colour, legend, notes_of, panels, save
 from cmarr.variants import base, overrides
@@ -79,6 +79,7 @@ def main(args: argparse.Namespace) -> None:
     used = [row for row in scores if row["system"] in chosen]
     origin = facts(used)["origin"]
     title = f"{args.system} on {corpora[0]} ({origin}), {described(used)}: average over the six missing conditions"
+    title += f". {ONE_SEED}" * single_seed(used)
     save(draw(found, chosen, args.system), args.out_figure, title, notes_of(used), origin)
 
 

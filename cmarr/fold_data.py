@@ -13,7 +13,7 @@ from torch import Tensor
 from cmarr.choice import Choice
 from cmarr.data import Dataset, Statistics, labels_of, load
 from cmarr.engine import Seeds, Task
-from cmarr.settings import Features, System
+from cmarr.settings import AnySystem, Features
 from cmarr.systems import build
 from cmarr.systems.base import SystemModule
 from cmarr.training_state import TrainingState
@@ -36,7 +36,7 @@ class FoldData:
     """of the training frames, already applied"""
 
     def start(
-        self, system: str, settings: System, seeds: Seeds, device: torch.device, state: TrainingState
+        self, system: str, settings: AnySystem, seeds: Seeds, device: torch.device, state: TrainingState
     ) -> tuple[SystemModule, Task]:
         """A fresh system and what it is trained with. The features here stay as they are."""
         data = replace(self.data, packed=dict(self.data.packed))

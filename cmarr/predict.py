@@ -18,7 +18,7 @@ from cmarr.systems.base import SystemModule
 from cmarr.vocabulary import CONDITIONS, MODALITIES, present
 from extractors.console import progress
 from extractors.device import add_arguments as add_device_arguments
-from extractors.files import read_json, sha256, write_csv
+from extractors.files import read_csv, read_json, sha256, write_csv
 
 UTTERANCES_AT_ONCE = 128
 
@@ -69,14 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     wanted = [modality for modality in MODALITIES if any(modality in present(name) for name in args.conditions)]
     record, system, parts = trained(args, wanted)
-    columns = ("utterance", "label", *(f"p_{name}" for name in record["classes"]), "origin")
+    names = ("utterance", "dialogue", "speaker")
+    about = {row["utterance"]: [row[name] for name in names] for row in read_csv(args.manifest)}
+    columns = (*names, "label", *(f"p_{name}" for name in record["classes"]), "origin")
     found: dict[str, list[dict[str, str]]] = {condition: [] for condition in args.conditions}
     for data in parts:
         labels = [data.classes[label] for label in data.labels.tolist()]
         for condition, rows in found.items():
             shares = probabilities(system, data, torch.arange(len(data.ids)), condition).tolist()
             rows += (
-                dict(zip(columns, (name, label, *(f"{p:.9g}" for p in row), record["origin"]), strict=True))
+                dict(zip(columns, (*about[name], label, *(f"{p:.9g}" for p in row), record["origin"]), strict=True))
                 for name, label, row in zip(data.ids, labels, shares, strict=True)
             )
     for condition, rows in found.items():

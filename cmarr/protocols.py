@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 
 from cmarr.aggregate import FACTS, ROWS, Cell, Row, Values, cells, facts, number, statements
-from cmarr.markdown import entry, grid, heading, signed
+from cmarr.markdown import CONTENT, entry, grid, heading, signed
 from cmarr.ranks import METRICS
 from cmarr.table2 import add_score_arguments, pooled_scores
 from cmarr.variants import base, overrides, variant
@@ -100,7 +100,7 @@ def main(args: argparse.Namespace) -> None:
             body.append(
                 [plain(name), first["protocol"], before, other["protocol"], after, signed(more.war), signed(more.uar)]
             )
-        lines += [*heading(corpus, own), "Average over the six missing conditions, in percent.", ""]
+        lines += [*heading(corpus, own), f"Average over the six missing conditions: {CONTENT}.", ""]
         lines += [*grid([HEAD, *body]), "", *statements(own), BELOW, ""]
     write_csv(args.out, COLUMNS, rows)
     with publish(args.markdown) as draft:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cmarr.aggregate import FACTS, Row, Table, facts, number
+from cmarr.aggregate import FACTS, Row, Table, facts, noted, number
 from cmarr.ranks import METRICS
 from extractors.files import read_csv
 
@@ -14,7 +14,7 @@ SCORES_OF_THE_PAPER = Path(__file__).with_name("published.csv")
 PAPER_COLUMNS = ("corpus", "condition", "system", "war", "uar", "remark", "origin")
 DIFFERENCE_COLUMNS = (
     "corpus", "type", "system", "condition", *METRICS, *(f"{metric}_published" for metric in METRICS),
-    *(f"{metric}_difference" for metric in METRICS), "remark", *FACTS,
+    *(f"{metric}_difference{name}" for metric in METRICS for name in ("", "_low", "_high")), "remark", *FACTS,
 )  # fmt: skip
 
 
@@ -26,6 +26,7 @@ def paper() -> list[Row]:
 def differences(table: Table, scores: Sequence[Row], types: Mapping[str, str]) -> list[Row]:
     """Scores of one's own less the printed ones, for the corpora (name to type) and systems that the paper has.
 
+    Intervals are the 95 % t intervals of one's own scores over folds: the printed ones are taken as they are.
     Where the data are no release, `notes` says that the differences say nothing.
     """
     printed = {(row["corpus"], row["system"], row["condition"]): row for row in paper()}
@@ -43,5 +44,7 @@ def differences(table: Table, scores: Sequence[Row], types: Mapping[str, str]) -
             ours = float(getattr(cell, metric).array.mean())
             row[metric], row[f"{metric}_published"] = number(ours), theirs[metric]
             row[f"{metric}_difference"] = number(ours - float(theirs[metric]))
-        found.append(row | {"remark": theirs["remark"]} | about)
+            for name, end in zip(("low", "high"), getattr(cell, metric).interval, strict=True):
+                row[f"{metric}_difference_{name}"] = number(end - float(theirs[metric]))
+        found.append(row | {"remark": theirs["remark"]} | noted(about, cell.war, cell.uar))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmarr.aggregate import FACTS, facts_of
+from cmarr.budget import BUDGET, budget_of
 from cmarr.metrics import confusion, uar, war
 from cmarr.vocabulary import CONDITIONS
 from extractors.files import UserError, read_csv, read_json, write_csv
 
+UNITS = ("dialogue", "speaker", "utterance")
 RUN = ("corpus", "system", "fold", "seed", "condition")
 COLUMNS = (
     "corpus", "system", "protocol", "choice", "encoders", "speech", "fold", "seed", "condition",
-    "classes", "utterances", "war", "uar", "best_epoch", "origin", "notes",
+    "classes", "utterances", "war", "uar", "best_epoch", *BUDGET, "origin", "notes",
 )  # fmt: skip
 CONFUSION_COLUMNS = (*RUN, "label", "predicted", "count", *FACTS)
 
 
-def guesses(path: Path, classes: list[str]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-    """Utterances of one prediction file, and the places in `classes` of their labels and predictions.
+@dataclass(frozen=True)
+class Predictions:
+    """What one prediction file says about its utterances, in its order."""
 
-    Ties go to the first of `classes`. UserError for a file without predictions.
-    """
+    names: dict[str, list[str]]
+    """each of UNITS to its name for every utterance"""
+    labels: NDArray[np.int64]
+    """(utterances,), places in the classes"""
+    guesses: NDArray[np.int64]
+    """likewise"""
+
+
+def predictions(path: Path, classes: list[str]) -> Predictions:
+    """One prediction file; ties go to the first of `classes`. UserError for a file that lacks something."""
     rows = read_csv(path)
     if not rows:
         raise UserError(f"{path}: no predictions in it; delete it and run again")
+    if lacking := [name for name in UNITS if name not in rows[0]]:
+        raise UserError(f"{path}: has no column `{lacking[0]}`, as files of older versions; predict again")
     labels = np.array([classes.index(row["label"]) for row in rows])
     shares = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
-    return [row["utterance"] for row in rows], labels, shares.argmax(axis=1)
+    names = {unit: [row[unit] for row in rows] for unit in UNITS}
+    return Predictions(names, labels, shares.argmax(axis=1))
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,9 +74,9 @@ def main(args: argparse.Namespace) -> None:
         record = read_json(args.models / run / "record.json")
         classes = record["classes"]
         for condition in CONDITIONS:
-            _, labels, found = guesses(args.predictions / run / f"{condition}.csv", classes)
-            counts = confusion(labels, found, len(classes))
-            about = record | facts_of(record) | {"condition": condition}
+            found = predictions(args.predictions / run / f"{condition}.csv", classes)
+            counts = confusion(found.labels, found.guesses, len(classes))
+            about = record | facts_of(record) | budget_of(record) | {"condition": condition}
             rows.append(
                 {key: about[key] for key in COLUMNS if key in about}
                 | {"classes": len(classes), "utterances": counts.sum()}

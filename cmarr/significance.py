@@ -1,10 +1,9 @@
-"""Verb `significance`: is a system better than each of the others, by a paired bootstrap over utterances.
+"""Verb `significance`: is a system better than each of the others, by a paired bootstrap over dialogues.
 
-A resample draws the utterances of every test fold with replacement, once for all systems, seeds and conditions; the
+A resample draws whole dialogues of every test fold with replacement, once for all systems, seeds and conditions; the
 statistic is the mean over folds of WAR or UAR, each the mean over seeds. Intervals and p-values therefore cover what
-other test utterances of the same recordings would change. They do not cover what other trainings (seeds are
-averaged), other speakers or another corpus would: utterances are drawn as if they were independent of each other,
-though they share speakers and dialogues.
+other dialogues of the same speakers would change. They do not cover what other trainings (seeds are averaged), other
+speakers or another corpus would. Speakers or utterances are drawn instead of dialogues where that is asked for.
 """
 
 from __future__ import annotations
@@ -16,15 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cmarr.aggregate import FACTS, ROWS, Row, conditions_of, facts, facts_of, named, number, setting
-from cmarr.bootstrap import Floats, compared, holm, limits, two_sided
+from cmarr.bootstrap import LEAST, Floats, Fold, compared, floor, holm, limits, strata, two_sided
 from cmarr.picture import MARKERS, colour, legend, notes_of, panels, save
 from cmarr.ranks import METRICS
-from cmarr.scores import add_run_arguments, guesses
+from cmarr.scores import UNITS, Predictions, add_run_arguments, predictions
 from cmarr.seeds import derive
-from cmarr.variants import base
+from cmarr.variants import rivals
 from cmarr.vocabulary import CONDITIONS
 from extractors.files import UserError, read_json, write_csv
 
@@ -32,44 +30,53 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVEL = 0.05
+PRIMARY = ("uar", "average")
+NOT_COVERED = {
+    "dialogue": "trainings, speakers",
+    "speaker": "trainings, dialogues",
+    "utterance": "trainings, dialogues, speakers",
+}
+"""what a bootstrap over a kind of unit does not speak of, beside other corpora"""
 COLUMNS = (
-    "corpus", "full", "system", "condition", "metric", "difference", "low", "high", "p", "p_holm", "significant",
-    "draws", "utterances", "folds", "seeds", *FACTS,
+    "corpus", "full", "system", "condition", "metric", "family", "difference", "low", "high", "p", "p_holm", "at_floor",
+    "significant", "unit", "units", "strata", "draws", "utterances", "folds", "seeds", *FACTS,
 )  # fmt: skip
 Runs = dict[tuple[str, str], str]
 """(fold, seed) to <corpus>/<system>/fold<k>/seed<s>, in order of first appearance"""
 
 
 def recognised(
-    predictions: Path, runs: Mapping[str, Sequence[str]], classes: list[str]
-) -> tuple[list[str], NDArray[np.int64], dict[str, Floats]]:
-    """Utterances and labels of one fold, and per system how often its runs recognise each utterance.
+    folder: Path, runs: Mapping[str, Sequence[str]], classes: list[str]
+) -> tuple[Predictions, dict[str, Floats]]:
+    """One file of predictions of a fold, and per system how often its runs recognise each utterance.
 
     That is (utterances, ROWS), from 0 to 1. UserError when the files are not of the same utterances.
     """
-    known: tuple[list[str], list[int]] | None = None
+    first: Predictions | None = None
     found = {}
     for system, own in runs.items():
         shares = {}
         for condition in CONDITIONS:
             right = []
             for run in own:
-                path = predictions / run / f"{condition}.csv"
-                ids, labels, guessed = guesses(path, classes)
-                known = known or (ids, labels.tolist())
-                if (ids, labels.tolist()) != known:
+                path = folder / run / f"{condition}.csv"
+                read = predictions(path, classes)
+                first = first or read
+                if read.names != first.names or not np.array_equal(read.labels, first.labels):
                     raise UserError(f"{path}: other utterances or labels than in its fold's first file; predict again")
-                right.append(guessed == labels)
+                right.append(read.guesses == read.labels)
             shares[condition] = np.mean(right, axis=0)
         columns = [np.mean([shares[name] for name in conditions_of(row)], axis=0) for row in ROWS]
         found[system] = np.stack(columns, axis=1)
-    return ids, labels, found
+    assert first
+    return first, found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     parser.add_argument("--full", required=True, help="system that is compared with each of the others")
-    parser.add_argument("--draws", type=int, default=10_000, help="resamples of the bootstrap")
+    parser.add_argument("--unit", choices=UNITS, default=UNITS[0], help="what a resample draws as a whole")
+    parser.add_argument("--draws", type=int, default=100_000, help="resamples of the bootstrap")
     parser.add_argument("--seed", type=int, default=1, help="of the resamples")
     parser.add_argument("--out", type=Path, required=True, help="CSV, one row per corpus, system, condition and metric")
     parser.add_argument("--figure", type=Path, required=True, help="PNG: differences with their intervals")
@@ -97,8 +104,8 @@ def main(args: argparse.Namespace) -> None:
 
 def check(corpus: str, systems: Mapping[str, Runs], full: str, draws: int) -> None:
     """UserError when the runs of a corpus cannot be compared, or with too few draws to find anything."""
-    rivals = [system for system in systems if base(system) != base(full)]
-    if full not in systems or not rivals:
+    others = rivals(systems, full)
+    if full not in systems or not others:
         there = ", ".join(systems)
         raise UserError(f"--runs: {corpus} needs runs of {full} and of another system, to compare; it has {there}")
     for system, own in systems.items():
@@ -106,84 +113,136 @@ def check(corpus: str, systems: Mapping[str, Runs], full: str, draws: int) -> No
             raise UserError(
                 f"--runs: {system} and {full} have not the same folds and seeds on {corpus}; train them all"
             )
-    tests = len(rivals) * len(ROWS)
-    if 2 * tests / (draws + 1) >= LEVEL:
+    tests = len(others) * (len(METRICS) * len(ROWS) - 1)
+    if tests * floor(draws) >= LEVEL:
         more = math.ceil(2 * tests / LEVEL)
         raise UserError(f"--draws: {tests} corrected p-values of {draws} draws are never below {LEVEL}; use {more}")
 
 
 def rows_of(args: argparse.Namespace, corpus: str, systems: Mapping[str, Runs], classes: list[str]) -> list[Row]:
-    """Rows of one corpus without the facts of their runs."""
-    rivals = [system for system in systems if base(system) != base(args.full)]
-    names = list(dict.fromkeys(fold for fold, _ in systems[args.full]))
-    seeds = {seed for _, seed in systems[args.full]}
-    folds, streams = [], []  # a fold that is there twice is drawn alike
-    for fold in names:
-        own = {
-            system: [run for (name, _), run in systems[system].items() if name == fold]
-            for system in (args.full, *rivals)
-        }
-        ids, labels, shares = recognised(args.predictions, own, classes)
-        streams.append(derive(corpus, args.seed, "bootstrap", *ids))
-        folds.append((np.hstack([shares[args.full] - shares[rival] for rival in rivals]), labels))
+    """Rows of one corpus without the facts of their runs; UserError when it has too few units to draw from."""
+    others = rivals(systems, args.full)
+    folds = folds_of(args, systems, classes)
+    units = len({unit for fold in folds for unit in fold.units})
+    if units < LEAST:
+        raise UserError(
+            f"{corpus}: {units} {args.unit}s are too few to draw from, {LEAST} is the least; choose another `unit` "
+            "under `statistics` in the configuration (--unit of the verb)"
+        )
+    sizes = {
+        "units": units, "strata": len(strata(folds)), "draws": args.draws, "folds": len(folds),
+        "utterances": sum(len(fold.labels) for fold in folds), "seeds": len({seed for _, seed in systems[args.full]}),
+    }  # fmt: skip
+    about = {"corpus": corpus, "full": args.full, "unit": args.unit} | {key: str(size) for key, size in sizes.items()}
+    found, resamples = compared(folds, args.draws, np.random.default_rng(derive(corpus, args.seed, "bootstrap")))
+    places = [(rival, condition) for rival in others for condition in ROWS]
+    tested = [metric for metric in METRICS if metric == PRIMARY[0] or not balanced(folds)]
+    rows: list[Row] = []
+    p: list[float] = []
+    for metric, differences, drawn in zip(METRICS, found, resamples, strict=True):
+        if metric in tested:
+            for (rival, condition), *numbers in zip(places, differences, *limits(drawn), strict=True):
+                family = "primary" if (metric, condition) == PRIMARY else "secondary"
+                row = about | {"system": rival, "condition": condition, "metric": metric, "family": family}
+                rows.append(row | dict(zip(("difference", "low", "high"), map(number, numbers), strict=True)))
+            p += [*two_sided(drawn)]
+    rows = with_p(rows, np.array(p), floor(args.draws))
+    again = [row | {"metric": name, "family": "repeated"} for name in METRICS if name not in tested for row in rows]
+    return again + rows
 
-    differences, resamples = compared(folds, args.draws, lambda place: np.random.default_rng(streams[place]))
-    rows = []
-    for metric, found, draws in zip(METRICS, differences, resamples, strict=True):
-        p = two_sided(draws)
-        numbers = zip(found, *limits(draws), p, holm(p), strict=True)
-        places = [(rival, condition) for rival in rivals for condition in ROWS]
-        for (rival, condition), (difference, low, high, single, corrected) in zip(places, numbers, strict=True):
-            rows.append(
-                {"corpus": corpus, "full": args.full, "system": rival, "condition": condition, "metric": metric}
-                | {"difference": number(difference), "low": number(low), "high": number(high)}
-                | {"p": number(single, 4), "p_holm": number(corrected, 4)}
-                | {"significant": "yes" if corrected < LEVEL else "no", "draws": str(args.draws)}
-                | {"utterances": str(sum(len(labels) for _, labels in folds))}
-                | {"folds": str(len(folds)), "seeds": str(len(seeds))}
-            )
-    return rows
+
+def folds_of(args: argparse.Namespace, systems: Mapping[str, Runs], classes: list[str]) -> list[Fold]:
+    """Test folds of one corpus, with the full system less each of its rivals under each of ROWS."""
+    others, folds = rivals(systems, args.full), []
+    for name in dict.fromkeys(fold for fold, _ in systems[args.full]):
+        own = {
+            system: [run for (fold, _), run in systems[system].items() if fold == name]
+            for system in (args.full, *others)
+        }
+        read, shares = recognised(args.predictions, own, classes)
+        right = np.hstack([shares[args.full] - shares[rival] for rival in others])
+        folds.append(Fold(right, read.labels, read.names[args.unit]))
+    return folds
+
+
+def balanced(folds: Sequence[Fold]) -> bool:
+    """Whether the classes of every fold are equally frequent in it: then its WAR is its UAR."""
+    return all(len(set(np.unique(fold.labels, return_counts=True)[1])) == 1 for fold in folds)
+
+
+def with_p(rows: Sequence[Row], p: Floats, least: float) -> list[Row]:
+    """Rows with their p-values, corrected within each family; those not above `least` are said to be bounds."""
+    families = np.array([row["family"] for row in rows])
+    corrected = np.empty_like(p)
+    for family in np.unique(families):
+        corrected[families == family] = holm(p[families == family])
+    return [
+        row
+        | {"p": number(single, 6), "p_holm": number(holms, 6), "at_floor": "yes" if single <= least else "no"}
+        | {"significant": "yes" if holms < LEVEL else "no"}
+        for row, single, holms in zip(rows, p, corrected, strict=True)
+    ]
+
+
+def shown(row: Row) -> str:
+    """Corrected p-value of a row as text: `p = 0.031`, or `p < 0.0001` for one that more draws would make smaller."""
+    value = np.format_float_positional(float(row["p_holm"]), precision=2, fractional=False, trim="-")
+    return f"p {'<' if row['at_floor'] == 'yes' else '='} {value}"
 
 
 def verdict(rows: Sequence[Row], corpus: str) -> list[str]:
-    """A line below a table: which differences on the average are significant, by which metric, and which are not."""
-    own = [row for row in rows if (row["corpus"], row["condition"]) == (corpus, "average")]
-    if not own:
+    """Lines below a table: the primary tests, how many of the secondary ones are significant, and what all that is."""
+    own = [row for row in rows if row["corpus"] == corpus]
+    primary, secondary = ([row for row in own if row["family"] == family] for family in ("primary", "secondary"))
+    if not primary:
         return []
-    parts = []
-    for metric in METRICS:
-        for answer, words in (("yes", "significant"), ("no", "not significant")):
-            found = [
-                f"{row['system']} ({float(row['difference']):+.2f} [{row['low']}, {row['high']}])"
-                for row in own if (row["metric"], row["significant"]) == (metric, answer)
-            ]  # fmt: skip
-            parts += [f"{metric.upper()} {words} against {', '.join(found)}"] * bool(found)
+    about, parts = primary[0], []
+    for answer, words in (("yes", "significant"), ("no", "not significant")):
+        found = [
+            f"{row['system']} ({float(row['difference']):+.2f} [{row['low']}, {row['high']}], {shown(row)})"
+            for row in primary if row["significant"] == answer
+        ]  # fmt: skip
+        parts += [f"{words} against {', '.join(found)}"] * bool(found)
+    count = sum(row["significant"] == "yes" for row in secondary)
+    equal = any(row["family"] == "repeated" for row in own)
     return [
-        f"{own[0]['full']} on the average: {'; '.join(parts)}. In brackets uncorrected 95 % intervals of a paired "
-        f"bootstrap over test utterances within folds ({own[0]['draws']} draws); significant is p < {LEVEL} after "
-        "Holm's correction for all systems and conditions of a metric. Seeds are averaged; other trainings, speakers "
-        "and corpora are not covered."
+        f"Primary tests, UAR of {about['full']} on the average: {'; '.join(parts)}. In brackets uncorrected 95 % "
+        f"intervals; significant is p < {LEVEL} after Holm's correction for the {len(primary)} primary tests.",
+        f"All other tests are secondary: {count} of {len(secondary)} are significant after a correction of their own "
+        f"(significance.csv).{' Classes are equally frequent, so that WAR is UAR.' * equal}",
+        f"Paired bootstrap over {about['units']} {about['unit']}s, {drawn_from(about)} ({about['draws']} draws). Seeds "
+        f"are averaged; other {NOT_COVERED[about['unit']]} and corpora are not covered.",
     ]
+
+
+def drawn_from(row: Row) -> str:
+    """Words for the groups of units that a resample is drawn from."""
+    if row["strata"] == row["folds"]:
+        return "drawn within folds"
+    return "drawn over all folds" if row["strata"] == "1" else f"drawn within {row['strata']} groups of folds"
 
 
 def draw(rows: Sequence[Row]) -> Figure:
     """A row of panels per corpus, WAR and UAR; each system has a point with its interval under each condition."""
     corpora = list(dict.fromkeys(row["corpus"] for row in rows))
-    rivals = list(dict.fromkeys(row["system"] for row in rows))
+    others = list(dict.fromkeys(row["system"] for row in rows))
     figure, axes = panels(len(corpora), len(METRICS), 3.6 * len(corpora), sharex=True, sharey="row")
     for corpus, pair in zip(corpora, axes, strict=True):
         for metric, panel in zip(METRICS, pair, strict=True):
             for row in rows:
                 if (row["corpus"], row["metric"]) != (corpus, metric):
                     continue
-                rank = rivals.index(row["system"])
-                place = ROWS.index(row["condition"]) + (rank - (len(rivals) - 1) / 2) * 0.8 / len(rivals)
+                rank = others.index(row["system"])
+                place = ROWS.index(row["condition"]) + (rank - (len(others) - 1) / 2) * 0.8 / len(others)
                 shade = colour(rank)
                 panel.plot([place] * 2, [float(row["low"]), float(row["high"])], color=shade, linewidth=1)
                 panel.plot(
                     place, float(row["difference"]), MARKERS[rank % len(MARKERS)], markersize=5, color=shade,
                     markerfacecolor=shade if row["significant"] == "yes" else "white", label=f"minus {row['system']}",
                 )  # fmt: skip
+            if metric == PRIMARY[0]:
+                middle = ROWS.index(PRIMARY[1])
+                panel.axvspan(middle - 0.5, middle + 0.5, color="#f0f0f0", zorder=0, label="primary tests")
             panel.axhline(0, color="black", linestyle=":", linewidth=1)
             panel.set_xticks(range(len(ROWS)), [named(name) for name in ROWS])
             panel.set_ylabel(f"{metric.upper()} (points)")
@@ -193,6 +252,6 @@ def draw(rows: Sequence[Row]) -> Figure:
         sizes = ", ".join(f"{name}: {own[0][name]}" for name in ("utterances", "folds", "seeds"))
         pair[0].set_title(f"{corpus} ({own[0]['origin']}), {setting(own)}, {sizes}", fontsize=10, loc="left")
     for panel in axes[-1]:
-        panel.set_xlabel("available modalities; 95 % bootstrap intervals over utterances")
+        panel.set_xlabel(f"available modalities; 95 % bootstrap intervals over {rows[0]['unit']}s")
     legend(figure)
     return figure

@@ -8,15 +8,19 @@ import json
 import logging
 import platform
 import resource
+from collections import Counter
 from typing import Any
 
 import torch
 
+from cmarr.choice import Choice
 from cmarr.command import add_training_arguments, seeds_of, settings_of
-from cmarr.engine import fit
+from cmarr.engine import Fit, fit
 from cmarr.fold_data import fingerprints, fold_data, notes, stores_in
 from cmarr.model_file import save
 from cmarr.runtime import start_torch
+from cmarr.solving import solve
+from cmarr.systems.base import SolvedModule, SystemModule
 from cmarr.training_state import TrainingState
 from cmarr.variants import base
 from extractors.files import read_json, sha256, write_csv, write_json
@@ -24,7 +28,7 @@ from extractors.fingerprint import code_fingerprint, versions
 from extractors.locks import hold
 
 LOG = logging.getLogger("cmarr")
-PACKAGES = ("torch", "numpy", "h5py", "safetensors")
+PACKAGES = ("torch", "numpy", "h5py", "safetensors", "scikit-learn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +57,7 @@ def main(args: argparse.Namespace) -> None:
     inputs = {str(path): sha256(path) for path in (args.manifest, args.folds)} | seals
     about: dict[str, Any] = {
         "corpus": args.corpus, "system": args.system, "fold": args.fold, "seed": args.seed,
-        "trials": args.trials, "protocol": plan["protocol"], "choice": choice.rows, "origin": plan["origin"],
+        "protocol": plan["protocol"], "choice": choice.rows, "origin": plan["origin"],
         "encoders": "frozen", "speech": seals[str(stores["speech"])]["encoder"],
         "classes": data.classes, "notes": [*notes(stores), *plan["notes"]],
         "settings": json.loads(settings.model_dump_json()), "features": json.loads(args.features), "dims": data.dims,
@@ -66,7 +70,7 @@ def main(args: argparse.Namespace) -> None:
     lock = hold(folder, args.out_dir)
     state = TrainingState(folder, fingerprint)
     system, task = fold.start(module, settings, seeds_of(args, args.fold), device, state)
-    outcome = fit(system, task)
+    outcome = solve(system, task) if isinstance(system, SolvedModule) else fit(system, task)
 
     columns = dict.fromkeys(key for row in outcome.history for key in row)
     write_csv(
@@ -74,12 +78,10 @@ def main(args: argparse.Namespace) -> None:
         [*columns, "origin"],
         [dict.fromkeys(columns, "") | row | {"origin": plan["origin"]} for row in outcome.history],
     )
-    last = system.stages()[-1]
     record = about | {
+        "trials": args.trials,
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
-        "best_epoch": outcome.best_epochs[last.name],
-        "best_epochs": outcome.best_epochs,
-        "scores": {k: value for k, value in (outcome.chosen(last) or {}).items() if k.startswith(f"{choice.rows}_")},
+        **_found(system, outcome, choice),
         "seconds": round(outcome.seconds, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
@@ -87,3 +89,16 @@ def main(args: argparse.Namespace) -> None:
     save(args.out_dir / "model.safetensors", outcome.best, fold.statistics, plan["origin"])
     state.remove()
     lock.close()
+
+
+def _found(system: SystemModule, outcome: Fit, choice: Choice) -> dict[str, Any]:
+    """What a training was given and has chosen; `candidates`: per choice of a system that is solved."""
+    history, stages = outcome.history, system.stages()
+    if stages:
+        spent = {"epochs": len(history), "steps": sum(row["steps"] for row in history)}
+        best = {"best_epoch": outcome.best_epochs[stages[-1].name], "best_epochs": outcome.best_epochs}
+        row = outcome.chosen(stages[-1]) or {}
+    else:
+        tried = Counter(row["stage"] for row in history if "candidate" in row)
+        spent, best, row = {"candidates": max(tried.values(), default=0)}, {}, history[-1]
+    return spent | best | {"scores": {key: value for key, value in row.items() if key.startswith(f"{choice.rows}_")}}

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from cmarr.equal_steps import Share, batches, epochs_within
 from cmarr.command import seeds_of
-from cmarr.engine import Fit, NotFiniteError, fit
+from cmarr.engine import NotFiniteError, fit
+from cmarr.equal_steps import Share, batches, epochs_within
 from cmarr.fold_data import FoldData, fold_data
-from cmarr.settings import Features, System, merged
+from cmarr.settings import AnySystem, Features, merged
 from cmarr.settings.space import Value, nested
 from cmarr.study import Study
 from cmarr.systems import build
@@ -39,7 +39,7 @@ class Bench:
     """Where trials are run, each on every fold; one that was killed goes on with the epoch it was in."""
 
     args: argparse.Namespace
-    settings: System
+    settings: AnySystem
     features: Features
     plan: Mapping[str, Any]
     names: list[str]
@@ -106,7 +106,7 @@ class Bench:
         }  # fmt: skip
         return None if reason else fmean(record["scores"].values()), record
 
-    def _within_budget(self, values: Mapping[str, Value], paths: list[str]) -> tuple[System, dict[str, int]]:
+    def _within_budget(self, values: Mapping[str, Value], paths: list[str]) -> tuple[AnySystem, dict[str, int]]:
         """Settings with these values and as many epochs as the budget allows, and the epochs by field."""
         given = merged(self.settings.model_dump(), nested(values))
         fields = list(dict.fromkeys(paths))
@@ -119,7 +119,7 @@ class Bench:
         within = nested({f"{path}.epochs": count for path, count in epochs.items()})
         return type(self.settings).model_validate(merged(given, within)), epochs
 
-    def _on_fold(self, settings: System, name: str, bar: Any) -> dict[str, Any]:
+    def _on_fold(self, settings: AnySystem, name: str, bar: Any) -> dict[str, Any]:
         """`score`, `steps` and `seconds` of the training on a fold, which are kept until the trial has ended."""
         text = json.dumps([self.fingerprint, settings.model_dump_json(), name])
         mark = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -133,12 +133,11 @@ class Bench:
         loading = time.monotonic() - begin
         with _quietly():
             outcome = fit(system, replace(task, counter=_within(bar)))
-        stages = {stage.name: stage.training for stage in system.stages()}
         chosen = outcome.chosen(system.stages()[-1])
         assert chosen is not None
         found = {
             "fingerprint": mark, "score": chosen[fold.choice.column], "seconds": loading + outcome.seconds,
-            "steps": _steps(outcome, len(fold.train), {key: each.batch_size for key, each in stages.items()}),
+            "steps": sum(row["steps"] for row in outcome.history),
         }  # fmt: skip
         write_json(kept, found)
         state.remove()
@@ -152,11 +151,6 @@ class Bench:
                 self.plan, name, args.folds, args.manifest, self.stores, self.features, self.device
             )
         return self._loaded[name]
-
-
-def _steps(outcome: Fit, utterances: int, sizes: Mapping[str, int]) -> int:
-    """Steps that were made, which early stopping may have left less than planned."""
-    return sum(batches(utterances, sizes[row["stage"]]) for row in outcome.history)
 
 
 def _short(value: Value) -> Value:

@@ -13,7 +13,7 @@ from cmarr.choice import Choice
 from cmarr.command import add_training_arguments, settings_of
 from cmarr.fold_data import fingerprints, notes, stores_in
 from cmarr.runtime import start_torch
-from cmarr.settings import System
+from cmarr.settings import AnySystem
 from cmarr.settings.space import around, at
 from cmarr.study import Study, Tried
 from cmarr.trials import Bench
@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
     lock.close()
 
 
-def _check(args: argparse.Namespace, settings: System, plan: Mapping[str, Any]) -> list[str]:
+def _check(args: argparse.Namespace, settings: AnySystem, plan: Mapping[str, Any]) -> list[str]:
     """Folds to score; UserError when there is nothing to tune, or nothing to tune by."""
     if args.system != base(args.system):
         raise UserError(f"--system: {args.system} is a variant; tune the system, {base(args.system)}")

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from cmarr.config import settings_of
-from cmarr.settings import System
 from cmarr.settings.tuning import PROTOCOLS
 from cmarr.variants import base
 from cmarr.workflow import Plan, as_json, one_line, stop
@@ -22,9 +21,7 @@ class TuningPlan:
         self._plan = plan
         self._config = plan.config.model_copy(update={"tuned": {}})
         self.configuration = json.dumps({key: value for key, value in content.items() if key != "tuned"})
-        spaces = {
-            name: isinstance(each, System) and each.space() for name, each in plan.config.systems.chosen().items()
-        }
+        spaces = {name: each.space() for name, each in plan.config.systems.chosen().items()}
         self.systems = [name for name, space in spaces.items() if space]
         self.left_out = [name for name, space in spaces.items() if not space]
         """systems without a search space"""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 NAME = "[a-z][a-z0-9_]*"
 """Regular expression of the name of a system."""
 PART = "-[a-z_.]+-[A-Za-z0-9_.]+"
 """Regular expression of one setting in a name; a dot in a key reaches nested settings (`training.epochs`)."""
+UNTESTED = ("majority",)
+"""systems that learn nothing, which every other one is better than"""
 
 
 def base(name: str) -> str:
     """The system that a variant is one of; its own name for a system."""
     return name.split("-", 1)[0]
+
+
+def rivals(systems: Iterable[str], full: str) -> list[str]:
+    """Systems that `full` is tested against: neither variants of itself nor UNTESTED."""
+    return [system for system in systems if base(system) not in (base(full), *UNTESTED)]
 
 
 def overrides(name: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, get_args
 from cmarr.config import Config, Protocol, check_roots, parse, run_name, settings_of
 from cmarr.facts import Facts, look
 from cmarr.targets import Rule, asked, check
-from cmarr.variants import PART, base, overrides, variant
+from cmarr.variants import PART, base, overrides, rivals, variant
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors import hub
 from extractors.errors import UserError, line, number
@@ -45,7 +45,7 @@ class Plan:
         self.rivals = [name for name in self.systems if name != BASELINE] or self.systems
         self.columns = self._names([*self.rivals, *self.config.variants])
         self.types = {name: corpus.type for name, corpus in self.config.corpora.items()}
-        self.compared = FULL_MODEL in self.columns and any(base(name) != FULL_MODEL for name in self.columns)
+        self.compared = FULL_MODEL in self.columns and bool(rivals(self.columns, FULL_MODEL))
         self.conditions, self.full_model = CONDITIONS, FULL_MODEL
         self._config_file = config_file
         self.gpus = int(any(Path("/dev").glob("nvidia[0-9]*")))

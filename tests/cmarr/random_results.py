@@ -33,6 +33,7 @@ def random_results(factory: pytest.TempPathFactory) -> Path:
         return folder
     rng = np.random.default_rng(0)
     truth: dict[tuple[str, str], np.ndarray] = {}
+    dialogues = np.repeat(range(8), (2, 6, 3, 4, 5, 1, 7, 2))
     for name in RUNS:
         corpus, system, fold, seed = name.split("/")
         classes = CORPORA[corpus][0]
@@ -40,13 +41,16 @@ def random_results(factory: pytest.TempPathFactory) -> Path:
             "corpus": corpus, "system": system, "protocol": "paper_besttest", "choice": "test", "encoders": "frozen",
             "speech": SPEECH, "fold": fold[4:], "seed": int(seed[4:]), "best_epoch": 1, "origin": "synthetic",
             "notes": NOTES[corpus], "classes": classes,
+            "trials": 4, "epochs": 9 + int(seed[4:]), "steps": 1500 * int(seed[4:]), "parameters": 1234567,
         }  # fmt: skip
         write_json(folder / "models" / name / "record.json", record)
         labels = truth.setdefault((corpus, fold), rng.choice(classes, 30))
         for condition in CONDITIONS:
             frame = pd.DataFrame(rng.dirichlet([1] * len(classes), 30), columns=[f"p_{label}" for label in classes])
-            frame.insert(0, "utterance", [f"u{number}" for number in range(30)])
-            frame.insert(1, "label", labels)
+            frame.insert(0, "utterance", [f"{fold}-u{number}" for number in range(30)])
+            frame.insert(1, "dialogue", [f"{fold}-{place}" for place in dialogues])
+            frame.insert(2, "speaker", [f"{fold}-{place % 2}" for place in range(30)])
+            frame.insert(3, "label", labels)
             target = folder / "predictions" / name / f"{condition}.csv"
             target.parent.mkdir(parents=True, exist_ok=True)
             frame.assign(origin="synthetic").to_csv(target, index=False)

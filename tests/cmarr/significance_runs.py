@@ -17,12 +17,14 @@ FULL = "baseline"
 def significance(results: Path, out: Path, runs: list[str], *more: str, predictions: Path | None = None) -> int:
     made = ["--models", str(results / "models"), "--predictions", str(predictions or results / "predictions")]
     files = ["--out", str(out / "significance.csv"), "--figure", str(out / "significance.png")]
-    return run("cmarr", VERBS, ["significance", *made, "--runs", *runs, "--full", FULL, *files, *more])
+    draws = [] if "--draws" in more else ["--draws", "4000"]
+    return run("cmarr", VERBS, ["significance", *made, "--runs", *runs, "--full", FULL, *files, *draws, *more])
 
 
 def written(
-    folder: Path, fold: str, system: str, right: np.ndarray, labels: list[str], seed: int = 1, first: str = "u"
-) -> str:
+    folder: Path, fold: str, system: str, right: np.ndarray, labels: list[str], seed: int = 1, first: str = "u",
+    per_dialogue: int = 1,
+) -> str:  # fmt: skip
     """A run that recognises the utterances that are `right`, under every condition; `first` begins their names."""
     name = f"toy/{system}/fold{fold}/seed{seed}"
     record = {
@@ -33,6 +35,8 @@ def written(
     rows = [
         {
             "utterance": f"{first}{len(labels)}-{place}",
+            "dialogue": f"{first}{len(labels)}-d{place // per_dialogue}",
+            "speaker": f"{first}{len(labels)}-s{place % 2}",
             "label": label,
             "p_a": str(int((label == "a") == hit)),
             "p_b": "0.5",

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmarr.equal_steps import Share, batches, epochs_within
 from cmarr.engine import _batches
+from cmarr.equal_steps import Share, batches, epochs_within
 
 
 @pytest.mark.parametrize("size", [2, 3, 16])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cmarr.__main__ import VERBS
-from cmarr.aggregate import cells
+from cmarr.aggregate import ONE_SEED, cells
 from cmarr.fig4 import draw, sweeps
 from extractors.console import run
 from extractors.files import read_csv, write_csv
@@ -58,6 +58,18 @@ def test_numbers_are_averages_over_the_missing_conditions(scores: Path, tmp_path
         assert (row["origin"], row["notes"]) == ("synthetic", "; ".join(NOTES["toy"]))
     with Image.open(tmp_path / "fig4.png") as picture:
         assert picture.info["Description"] == "origin: synthetic"
+
+
+@pytest.mark.parametrize("seeds", [("1",), ("1", "2")])
+def test_the_title_says_when_there_is_one_seed(
+    scores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: tuple[str, ...]
+) -> None:
+    rows = [row for row in read_csv(scores) if row["seed"] in seeds]
+    write_csv(tmp_path / "scores.csv", list(rows[0]), rows)
+    titles = []
+    monkeypatch.setattr("cmarr.fig4.save", lambda figure, path, title, notes, origin: titles.append(title))
+    assert fig4(tmp_path / "scores.csv", tmp_path) == 0
+    assert [ONE_SEED in title for title in titles] == [len(seeds) == 1]
 
 
 def test_the_picture_has_three_panels_with_the_default_marked(scores: Path) -> None:

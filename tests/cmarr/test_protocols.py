@@ -133,6 +133,7 @@ def test_the_printed_table_has_a_row_per_system_and_other_protocol(folder: Path)
             assert f"{wanted['war_other']:.2f} ±" in row[4]
             assert f"{wanted['uar']:.2f} ±" in row[2]
         assert "The data are synthetic" in text
+        assert "mean ± standard deviation over folds" in text
         assert "Gained: score under the other protocol less that under the first" in text
         assert "Scores that chose the epoch: validation, test." in text
     assert list(read_csv(folder / "protocols.csv")[0]) == list(COLUMNS)

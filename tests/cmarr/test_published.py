@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 
-from cmarr.aggregate import FACTS, ROWS, Cell, Table, Values
+from cmarr.aggregate import CUT, FACTS, ROWS, Cell, Table, Values
 from cmarr.published import DIFFERENCE_COLUMNS, PAPER_COLUMNS, differences, paper
 from cmarr.vocabulary import MISSING_CONDITIONS
 from extractors.files import write_csv
@@ -86,8 +87,8 @@ def test_averages_are_those_of_the_cells_but_for_the_one_with_a_remark() -> None
 
 
 def own(*keys: tuple[str, str]) -> Table:
-    """A WAR of 60 and a UAR of 50.004 in two folds, for (corpus, system) under all conditions."""
-    cell = Cell(Values({"1": 50.0, "2": 70.0}, {}), Values({"1": 50.004, "2": 50.004}, {}))
+    """A WAR of 60 +- 1 and a UAR of 50.004 in two folds, for (corpus, system) under all conditions."""
+    cell = Cell(Values({"1": 59.0, "2": 61.0}, {}), Values({"1": 50.004, "2": 50.004}, {}))
     return {(*key, condition): cell for key in keys for condition in ROWS}
 
 
@@ -110,6 +111,10 @@ def test_differences_are_to_the_cell_of_the_same_type_system_and_condition(tmp_p
     row = rows["mine", "cm_arr", "st"]
     assert (row["war"], row["war_published"], row["war_difference"]) == ("60.00", "78.95", "-18.95")
     assert (row["uar"], row["uar_published"], row["uar_difference"]) == ("50.00", "79.70", "-29.70")
+    assert (row["uar_difference_low"], row["uar_difference_high"]) == ("-29.70", "-29.70")
+    low, high = scipy.stats.t.interval(0.95, 1, loc=60, scale=1)  # of 59 and 61
+    ends = [float(row[f"war_difference_{end}"]) for end in ("low", "high")]
+    assert ends == pytest.approx([low - 78.95, high - 78.95], abs=0.006)
     assert (row["type"], row["notes"], row["remark"]) == ("iemocap", "a note", "")
     row = rows["other", "cra", "average"]
     assert (row["war_difference"], row["uar_difference"], row["type"]) == ("7.41", "10.96", "msp_improv")
@@ -123,3 +128,17 @@ def test_differences_of_other_data_say_that_they_say_nothing() -> None:
         found = differences(own(("mine", "mmin")), [scores("mine", "mmin", "composite", notes)], {"mine": "msp_improv"})
         assert {(row["origin"], row["notes"]) for row in found} == {("composite", wanted)}
         assert len(found) == 8
+
+
+def test_intervals_of_differences_stay_within_what_is_possible() -> None:
+    """Between 0 and 100 less the printed score; one fold alone has none."""
+    cells = {
+        folds: Values({str(place): value for place, value in enumerate(folds)}, {}) for folds in ((40.0, 99.0), (40.0,))
+    }
+    for folds, values in cells.items():
+        table = {("mine", "cm_arr", condition): Cell(values, values) for condition in ROWS}
+        row = differences(table, [scores("mine", "cm_arr", "release")], {"mine": "iemocap"})[0]
+        assert (row["condition"], row["war_published"]) == ("t", "69.74")
+        ends = [row["war_difference_low"], row["war_difference_high"]]
+        assert ends == (["-69.74", "30.26"] if len(folds) > 1 else ["", ""])
+        assert (row["notes"] == CUT) == (len(folds) > 1)

@@ -7,10 +7,10 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from cmarr.__main__ import VERBS
-from cmarr.scores import COLUMNS, guesses
+from cmarr.scores import COLUMNS, predictions
 from cmarr.vocabulary import CONDITIONS
 from extractors.console import run
-from extractors.files import read_csv, write_csv
+from extractors.files import UserError, read_csv, write_csv
 from tests.cmarr.random_results import CORPORA, NOTES, RUNS, SPEECH, guessed, random_results
 
 
@@ -44,10 +44,21 @@ def test_scores_have_a_row_per_run_and_condition(results: Path) -> None:
 
 
 def test_ties_go_to_the_first_class(tmp_path: Path) -> None:
-    row = {"utterance": "u", "label": "b", "p_a": "0.4", "p_b": "0.4", "p_c": "0.2"}
+    where = {"utterance": "u", "dialogue": "d", "speaker": "s"}
+    row = where | {"label": "b", "p_a": "0.4", "p_b": "0.4", "p_c": "0.2"}
     write_csv(tmp_path / "t.csv", list(row), [row])
-    utterances, labels, found = guesses(tmp_path / "t.csv", ["a", "b", "c"])
-    assert (utterances, labels.tolist(), found.tolist()) == (["u"], [1], [0])
+    found = predictions(tmp_path / "t.csv", ["a", "b", "c"])
+    assert found.names == {name: [value] for name, value in where.items()}
+    assert (found.labels.tolist(), found.guesses.tolist()) == ([1], [0])
+
+
+@pytest.mark.parametrize("column", ["dialogue", "speaker"])
+def test_a_file_of_an_older_version_is_a_user_error(tmp_path: Path, column: str) -> None:
+    row = {"utterance": "u", "dialogue": "d", "speaker": "s", "label": "a", "p_a": "1"}
+    del row[column]
+    write_csv(tmp_path / "t.csv", list(row), [row])
+    with pytest.raises(UserError, match=f"t.csv: has no column `{column}`.*predict again"):
+        predictions(tmp_path / "t.csv", ["a"])
 
 
 def test_a_file_without_predictions_is_a_user_error(

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
+from statsmodels.stats.multitest import multipletests
 
 from cmarr.aggregate import ROWS
-from cmarr.bootstrap import holm
-from cmarr.significance import COLUMNS, draw, verdict
+from cmarr.scores import UNITS
+from cmarr.significance import COLUMNS, draw, shown, verdict
 from cmarr.vocabulary import MISSING_CONDITIONS
 from extractors.files import read_csv, write_csv
 from tests.cmarr.random_results import CORPORA, NOTES, RUNS, SEEDS, SPEECH, SYSTEMS, guessed, random_results, recomputed
@@ -28,13 +30,20 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def slow(folder: Path, corpus: str, rival: str, condition: str, draws: int) -> np.ndarray:
-    """WAR and UAR differences (draws, 2) of resampled folds, one utterance at a time."""
+    """WAR and UAR differences (draws, 2) of resampled folds, one dialogue and one utterance at a time.
+
+    Stretched from the normal distribution to that of t, with one degree less than dialogues in every fold.
+    """
     rng = np.random.default_rng(1)
     names = MISSING_CONDITIONS if condition == "average" else (condition,)
-    total = np.zeros((draws, 2))
-    for fold in CORPORA[corpus][1]:
-        for drawing in range(draws):
-            chosen = rng.integers(30, size=30)
+    folds = CORPORA[corpus][1]
+    total = np.zeros((draws + 1, 2))
+    for fold in folds:
+        first = pd.read_csv(folder / f"predictions/{corpus}/{FULL}/fold{fold}/seed{SEEDS[0]}/t.csv")
+        own = [list(group.index) for _, group in first.groupby("dialogue")]
+        for drawing in range(draws + 1):
+            dialogues = rng.integers(len(own), size=len(own) - 1) if drawing else range(len(own))  # the first: all
+            chosen = [place for dialogue in dialogues for place in own[dialogue]]
             for sign, system in ((1, FULL), (-1, rival)):
                 for seed in SEEDS:
                     for name in names:
@@ -44,9 +53,10 @@ def slow(folder: Path, corpus: str, rival: str, condition: str, draws: int) -> n
                             hits.setdefault(labels[place], []).append(labels[place] == guesses[place])
                         war = sum(map(sum, hits.values())) / len(chosen)
                         uar = sum(sum(own) / len(own) for own in hits.values()) / len(hits)
-                        weight = sign * 100 / len(CORPORA[corpus][1]) / len(SEEDS) / len(names)
+                        weight = sign * 100 / len(folds) / len(SEEDS) / len(names)
                         total[drawing] += weight * np.array([war, uar])
-    return total
+    stretch = scipy.stats.t(7 * len(folds)).ppf(0.975) / scipy.stats.norm.ppf(0.975)
+    return total[0] + stretch * (total[1:] - total[0])
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
@@ -62,6 +72,8 @@ def test_every_difference_follows_from_the_prediction_files(results: Path, corpu
                 assert row["difference"] == pytest.approx(difference, abs=0.006)
                 assert row["low"] < row["difference"] < row["high"]
                 assert (row["full"], row["draws"], row["utterances"]) == (FULL, DRAWS, 30 * len(CORPORA[corpus][1]))
+                assert (row["unit"], row["units"]) == ("dialogue", 8 * len(CORPORA[corpus][1]))
+                assert row["strata"] == row["folds"]
                 assert (row["folds"], row["seeds"], row["origin"]) == (len(CORPORA[corpus][1]), len(SEEDS), "synthetic")
                 assert (row["notes"], row["speech"]) == ("; ".join(NOTES[corpus]), SPEECH)
 
@@ -82,15 +94,18 @@ def test_intervals_and_p_are_those_of_a_slow_loop(results: Path, corpus: str, ri
         assert row["p"] == pytest.approx(min(1, share), abs=4 * math.sqrt(1 / draws))
 
 
-def test_holm_corrects_for_all_systems_and_conditions_of_a_corpus_and_metric(results: Path) -> None:
+def test_the_average_uar_is_the_primary_family_and_all_else_the_secondary_one(results: Path) -> None:
     rows = pd.read_csv(results / "significance.csv")
-    for _, group in rows.groupby(["corpus", "metric"]):
-        assert len(group) == len(RIVALS) * len(ROWS)
-        wanted = holm(group["p"].to_numpy())
-        np.testing.assert_allclose(group["p_holm"], wanted, atol=len(group) * 6e-5)
+    primary = (rows["metric"] == "uar") & (rows["condition"] == "average")
+    assert list(rows["family"]) == ["primary" if own else "secondary" for own in primary]
+    for (_, family), group in rows.groupby(["corpus", "family"]):
+        assert len(group) == len(RIVALS) * (1 if family == "primary" else 2 * len(ROWS) - 1)
+        wanted = multipletests(group["p"], method="holm")[1]
+        np.testing.assert_allclose(group["p_holm"], wanted, atol=len(group) * 1e-6)
         assert (group["p_holm"] >= group["p"]).all()
     assert set(rows["significant"]) <= {"yes", "no"}
     assert ((rows["p_holm"] < 0.05) == (rows["significant"] == "yes")).all()
+    assert ((rows["p"] < 2.5 / (DRAWS + 1)) == (rows["at_floor"] == "yes")).all()
 
 
 def test_a_corpus_has_the_same_numbers_whatever_else_is_compared(results: Path, tmp_path: Path) -> None:
@@ -113,8 +128,8 @@ def test_a_corpus_has_the_same_numbers_whatever_else_is_compared(results: Path, 
         (lambda name: name != RUNS[0], [], "cm_arr-beta-0.5 and baseline have not the same folds and seeds on toy"),
         (
             lambda _: True,
-            ["--draws", "639"],
-            "--draws: 16 corrected p-values of 639 draws are never below 0.05; use 640",
+            ["--draws", "1199"],
+            "--draws: 30 corrected p-values of 1199 draws are never below 0.05; use 1200",
         ),
     ],
 )
@@ -127,7 +142,7 @@ def test_what_cannot_be_compared_is_a_user_error(
     assert not (tmp_path / "significance.csv").exists()
 
 
-@pytest.mark.parametrize("change", ["label", "utterance"])
+@pytest.mark.parametrize("change", ["label", "utterance", "dialogue", "speaker"])
 def test_files_of_other_utterances_are_a_user_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
 ) -> None:
@@ -135,38 +150,71 @@ def test_files_of_other_utterances_are_a_user_error(
     runs = [written(tmp_path, "1", system, right, labels) for system in (FULL, "rival")]
     path = tmp_path / f"predictions/{runs[1]}/v.csv"
     rows = read_csv(path)
-    rows[2][change] = {"label": "b", "utterance": "other"}[change]
+    rows[2][change] = {"label": "b"}.get(change, "other")
     write_csv(path, list(rows[0]), rows)
     assert significance(tmp_path, tmp_path, runs) == 1
     assert f"{path}: other utterances or labels" in capsys.readouterr().err
 
 
 def test_enough_draws_are_those_with_which_p_can_be_small(results: Path, tmp_path: Path) -> None:
-    assert 2 * 16 / (640 + 1) < 0.05 <= 2 * 16 / (639 + 1)
-    assert significance(results, tmp_path, RUNS, "--draws", "640") == 0
+    assert 2 * 30 / (1200 + 1) < 0.05 <= 2 * 30 / (1199 + 1)
+    assert significance(results, tmp_path, RUNS, "--draws", "1200") == 0
+
+
+def test_units_are_dialogues_unless_others_are_asked_for(results: Path, tmp_path: Path) -> None:
+    found, runs = {}, [name for name in RUNS if name.startswith("toy")]
+    for unit in UNITS:
+        assert significance(results, tmp_path, runs, "--unit", unit, "--draws", str(DRAWS)) == 0
+        found[unit] = read_csv(tmp_path / "significance.csv")
+    default = [row for row in read_csv(results / "significance.csv") if row["corpus"] == "toy"]
+    assert found["dialogue"] == default
+    assert [row["low"] for row in found["utterance"]] != [row["low"] for row in default]
+    assert [row["difference"] for row in found["utterance"]] == [row["difference"] for row in default]
+    shapes = {unit: {(row["unit"], row["units"], row["strata"], row["folds"]) for row in found[unit]} for unit in UNITS}
+    assert shapes == {
+        "dialogue": {("dialogue", "24", "3", "3")},
+        "speaker": {("speaker", "6", "1", "3")},
+        "utterance": {("utterance", "90", "3", "3")},
+    }
 
 
 def row(system: str, metric: str, significant: str, condition: str = "average", corpus: str = "toy") -> dict[str, str]:
     low, high = ("1.00", "3.00") if significant == "yes" else ("-1.00", "2.00")
-    values = {"difference": "1.50", "low": low, "high": high, "full": FULL, "draws": "10000"}
+    values = {"difference": "1.50", "low": low, "high": high, "full": FULL, "draws": "100000", "p_holm": "0.314159"}
+    values |= {"unit": "dialogue", "units": "150", "strata": "5", "folds": "5", "at_floor": "no"}
+    family = "primary" if (metric, condition) == ("uar", "average") else "secondary"
     where = {"corpus": corpus, "system": system, "condition": condition, "metric": metric, "significant": significant}
-    return dict.fromkeys(COLUMNS, "") | values | where
+    return dict.fromkeys(COLUMNS, "") | values | where | {"family": family}
 
 
-def test_the_verdict_names_what_is_significant_and_what_is_not() -> None:
-    rows = [row(system, metric, "yes" if (system, metric) != ("mmin", "uar") else "no")
-            for system in ("cra", "mmin") for metric in ("war", "uar")]  # fmt: skip
-    rows += [row("cra", "war", "no", "t"), row("dicmor", "war", "no", corpus="clips")]
-    (line,) = verdict(rows, "toy")
-    assert line.startswith(
-        f"{FULL} on the average: WAR significant against cra (+1.50 [1.00, 3.00]), mmin (+1.50 [1.00, 3.00]); "
-        "UAR significant against cra (+1.50 [1.00, 3.00]); UAR not significant against mmin (+1.50 [-1.00, 2.00]). "
+def test_the_verdict_leads_with_the_primary_tests_and_counts_the_others() -> None:
+    at_floor = {"p_holm": "0.000040", "at_floor": "yes"}
+    rows = [row("cra", "uar", "yes") | at_floor, row("mmin", "uar", "no"), row("dicmor", "uar", "yes")]
+    rows += [row("cra", "war", "yes"), row("cra", "uar", "no", "t"), row("cra", "uar", "yes", "v")]
+    rows += [row("dicmor", "uar", "no", corpus="clips") | {"strata": "1"}]
+    lines = verdict(rows, "toy")
+    assert lines[0].startswith(
+        f"Primary tests, UAR of {FULL} on the average: significant against cra (+1.50 [1.00, 3.00], p < 0.00004), "
+        "dicmor (+1.50 [1.00, 3.00], p = 0.31); not significant against mmin (+1.50 [-1.00, 2.00], p = 0.31). "
     )
-    assert "10000 draws" in line
-    assert "over test utterances" in line
-    assert "other trainings, speakers and corpora are not covered" in line
-    assert verdict(rows, "clips")[0].startswith(f"{FULL} on the average: WAR not significant against dicmor (+1.50")
+    assert lines[0].endswith("after Holm's correction for the 3 primary tests.")
+    assert lines[1].startswith("All other tests are secondary: 2 of 3 are significant after a correction of their own")
+    assert "WAR is UAR" not in lines[1]
+    assert lines[2].startswith("Paired bootstrap over 150 dialogues, drawn within folds (100000 draws).")
+    assert lines[2].endswith("other trainings, speakers and corpora are not covered.")
+    (first, _, last) = verdict(rows, "clips")
+    assert first.startswith(f"Primary tests, UAR of {FULL} on the average: not significant against dicmor (+1.50")
+    assert "drawn over all folds" in last
     assert verdict(rows, "other") == verdict([], "toy") == []
+
+
+@pytest.mark.parametrize(
+    ("p", "at_floor", "text"),
+    [("0.000020", "yes", "p < 0.00002"), ("0.001799", "yes", "p < 0.0018"), ("0.049321", "no", "p = 0.049"),
+     ("1.000000", "no", "p = 1")],
+)  # fmt: skip
+def test_p_is_printed_as_a_bound_at_the_floor(p: str, at_floor: str, text: str) -> None:
+    assert shown({"p_holm": p, "at_floor": at_floor}) == text
 
 
 def test_the_figure_shows_every_difference(results: Path) -> None:
@@ -183,9 +231,11 @@ def test_the_figure_shows_every_difference(results: Path) -> None:
         bars = [line for line in panel.lines if line.get_linestyle() == "-" and line not in marks]
         assert [float(mark.get_ydata()[0]) for mark in marks] == [float(each["difference"]) for each in own]
         assert [list(bar.get_ydata()) for bar in bars] == [[float(each["low"]), float(each["high"])] for each in own]
+        assert "primary tests" in panel.get_legend_handles_labels()[1] or metric == "war"
         hollow = [to_hex(mark.get_markerfacecolor()) == "#ffffff" for mark in marks]
         assert hollow == [each["significant"] == "no" for each in own]
         assert [round(float(mark.get_xdata()[0])) for mark in marks] == [ROWS.index(each["condition"]) for each in own]
+    assert "intervals over dialogues" in panels[-1].get_xlabel()
     assert (
         panels[0].get_title(loc="left").startswith("toy (synthetic), protocol paper_besttest, encoders frozen, speech")
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cmarr.significance import verdict
 from extractors.files import read_csv, read_json, write_json
 from tests.cmarr.significance_runs import FULL, found_of, significance, written
 
@@ -19,33 +20,84 @@ def test_one_fold_and_seed_with_a_twin_and_a_bad_rival(tmp_path: Path) -> None:
     runs = [written(tmp_path, "1", name, right, labels) for name, right in (
         ("twin", ours), (FULL, ours), ("bad", rng.random(60) < 0.3), ("none", np.zeros(60, bool))
     )]  # fmt: skip
-    assert significance(tmp_path, tmp_path, runs, "--draws", "1500") == 0
+    assert significance(tmp_path, tmp_path, runs, "--draws", "1999") == 0
     found = found_of(tmp_path)
     for metric in ("war", "uar"):
         twin, bad = found["twin", metric], found["bad", metric]
-        assert [twin[key] for key in ("difference", "low", "high", "p", "p_holm")] == [*["0.00"] * 3, *["1.0000"] * 2]
-        assert (twin["significant"], bad["significant"]) == ("no", "yes")
-        assert (bad["p"], bad["p_holm"]) == ("0.0013", "0.0320")  # 2 / 1501, times 24 at most
+        assert [twin[key] for key in ("difference", "low", "high")] == ["0.00"] * 3
+        assert [twin[key] for key in ("p", "p_holm", "at_floor", "significant")] == [*["1.000000"] * 2, *["no"] * 2]
+        assert [bad[key] for key in ("p", "at_floor", "significant")] == ["0.001000", "yes", "yes"]  # 2 / 2000
+        assert bad["p_holm"] == "0.021000"  # times 21, the secondary tests of three rivals by UAR
         assert (bad["folds"], bad["seeds"], bad["utterances"]) == ("1", "1", "60")
     assert [row["system"] for row in read_csv(tmp_path / "significance.csv")][::8] == 2 * ["twin", "bad", "none"]
 
 
+@pytest.mark.parametrize("labels", ["ab" * 10, "aab" * 6])
+def test_war_repeats_uar_where_classes_are_equally_frequent(tmp_path: Path, labels: str) -> None:
+    rng = np.random.default_rng(4)
+    runs = [written(tmp_path, "1", name, rng.random(len(labels)) < 0.6, [*labels]) for name in (FULL, "x")]
+    assert significance(tmp_path, tmp_path, runs) == 0
+    rows = read_csv(tmp_path / "significance.csv")
+    pairs = [[row | {"metric": "", "family": ""} for row in rows if row["metric"] == name] for name in ("war", "uar")]
+    balanced = labels.count("a") == labels.count("b")
+    assert (pairs[0] == pairs[1]) == balanced
+    families = [row["family"] for row in rows]
+    assert families.count("primary") == 1
+    assert families.count("repeated") == (8 if balanced else 0)
+    assert ("Classes are equally frequent, so that WAR is UAR" in verdict(rows, "toy")[1]) == balanced
+
+
+def test_dialogues_are_drawn_as_a_whole(tmp_path: Path) -> None:
+    """All twelve utterances of a dialogue are alike, so that there is as much to know as in one of each."""
+    right = [np.random.default_rng(seed).random(20) < share for seed, share in ((1, 0.7), (2, 0.4))]
+    widths = []
+    for repeats in (1, 12):
+        runs = [
+            written(tmp_path, "1", name, own.repeat(repeats), [*"a" * 20 * repeats], per_dialogue=repeats)
+            for name, own in zip((FULL, "x"), right, strict=True)
+        ]
+        assert significance(tmp_path, tmp_path, runs) == 0
+        row = found_of(tmp_path)["x", "war"]
+        assert (row["units"], row["utterances"]) == ("20", str(20 * repeats))
+        widths.append(float(row["high"]) - float(row["low"]))
+    assert widths[0] == pytest.approx(widths[1], rel=0.05)
+    assert significance(tmp_path, tmp_path, runs, "--unit", "utterance") == 0
+    row = found_of(tmp_path)["x", "war"]
+    assert float(row["high"]) - float(row["low"]) < 0.4 * widths[0]
+
+
+def test_too_few_dialogues_are_a_user_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [written(tmp_path, "1", name, np.ones(20, bool), [*"ab" * 10], per_dialogue=4) for name in (FULL, "x")]
+    assert significance(tmp_path, tmp_path, runs) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "toy: 5 dialogues are too few to draw from, 6 is the least; choose another `unit` under `statistics`" in line
+    assert significance(tmp_path, tmp_path, runs, "--unit", "utterance") == 0
+
+
+def test_majority_is_no_rival_and_linear_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [written(tmp_path, "1", name, np.ones(8, bool), [*"abababab"]) for name in (FULL, "majority", "linear")]
+    assert significance(tmp_path, tmp_path, runs) == 0
+    assert {row["system"] for row in read_csv(tmp_path / "significance.csv")} == {"linear"}
+    assert significance(tmp_path, tmp_path, runs[:2]) == 1
+    assert "needs runs of baseline and of another system" in capsys.readouterr().err
+
+
 def test_folds_weigh_the_same_and_a_class_may_be_in_one_only(tmp_path: Path) -> None:
     """Fold 1: ours is right twice as often. Fold 2 has no `b`, nine times the utterances, and no difference."""
-    few, many = np.array([True, True, True, False]), np.ones(36, bool)
+    few, many = np.tile([True, True, True, False], 2), np.ones(72, bool)
     runs = []
-    for system, right in ((FULL, few), ("rival", few & [True, False, False, False])):
-        runs += [written(tmp_path, "1", system, right, [*"aabb"]), written(tmp_path, "2", system, many, ["a"] * 36)]
+    for system, right in ((FULL, few), ("rival", few & np.tile([True, False, False, False], 2))):
+        runs += [written(tmp_path, "1", system, right, [*"aabb" * 2]), written(tmp_path, "2", system, many, ["a"] * 72)]
     assert significance(tmp_path, tmp_path, runs) == 0
     found = found_of(tmp_path)
     assert found["rival", "war"]["difference"] == "25.00"
     assert found["rival", "uar"]["difference"] == "25.00"
-    assert (found["rival", "war"]["utterances"], found["rival", "war"]["draws"]) == ("40", "10000")
-    assert float(found["rival", "uar"]["low"]) == 0
+    assert (found["rival", "war"]["utterances"], found["rival", "war"]["draws"]) == ("80", "4000")
+    assert 0 <= float(found["rival", "uar"]["low"]) < 10
 
 
 def test_what_either_system_says_about_itself_is_kept(tmp_path: Path) -> None:
-    runs = [written(tmp_path, "1", system, np.arange(4) < hits, [*"abab"]) for system, hits in ((FULL, 4), ("x", 2))]
+    runs = [written(tmp_path, "1", system, np.arange(8) < hits, [*"ab" * 4]) for system, hits in ((FULL, 8), ("x", 4))]
     for name, about in zip(runs, ({"speech": "wav2vec2"}, {"notes": ["odd"]}), strict=True):
         path = tmp_path / f"models/{name}/record.json"
         write_json(path, read_json(path) | about)
@@ -56,7 +108,7 @@ def test_what_either_system_says_about_itself_is_kept(tmp_path: Path) -> None:
 
 def test_variants_of_the_system_itself_are_no_rivals(tmp_path: Path) -> None:
     systems = (FULL, f"{FULL}-size-lite", "other")
-    runs = [written(tmp_path, "1", system, np.arange(4) < 2, [*"abab"]) for system in systems]
+    runs = [written(tmp_path, "1", system, np.arange(8) < 4, [*"ab" * 4]) for system in systems]
     assert significance(tmp_path, tmp_path, runs) == 0
     assert {row["system"] for row in read_csv(tmp_path / "significance.csv")} == {"other"}
 
@@ -102,4 +154,10 @@ def test_seeds_are_averaged_before_resampling(tmp_path: Path) -> None:
         runs.append(written(tmp_path, "1", "rival", ~right, [*"ab" * 10], seed))
     assert significance(tmp_path, tmp_path, runs) == 0
     row = found_of(tmp_path)["rival", "war"]
-    assert [row[key] for key in ("difference", "low", "high", "p", "seeds")] == ["0.00", "0.00", "0.00", "1.0000", "2"]
+    assert [row[key] for key in ("difference", "low", "high", "p", "seeds")] == [
+        "0.00",
+        "0.00",
+        "0.00",
+        "1.000000",
+        "2",
+    ]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cmarr.__main__ import VERBS
-from cmarr.aggregate import CUT
+from cmarr.aggregate import CUT, ONE_SEED
 from cmarr.figures import draw
 from cmarr.table2 import pooled_scores
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS
@@ -27,9 +27,11 @@ from tests.cmarr.random_results import (
 )
 
 FILES = {
-    "out": "table2.csv", "markdown": "table2.md", "latex": "table2.tex", "published": "table2_paper.csv",
+    "out": "table2.csv", "markdown": "table2.md", "latex": "table2.tex", "text": "table2.txt",
+    "published": "table2_paper.csv",
     "difference": "table2_difference.csv",
 }  # fmt: skip
+LAST = ("mean rank", "trials", "epochs", "steps", "parameters")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,8 @@ def test_every_number_of_table_2_follows_from_the_prediction_files(results: Path
             pooled = recomputed_pooled(results, corpus, system, conditions)
             assert (row["war_pooled"], row["uar_pooled"]) == pytest.approx(pooled, abs=0.006)
             assert (row["folds"], row["seeds"], row["origin"]) == (folds, 2, "synthetic")
+            assert tuple(row[["trials", "epochs", "steps", "parameters"]]) == (4, 10, 2250, 1234567)
+            assert row[["candidates", "minus_linear_uar"]].isna().all()
             assert (row["protocol"], row["choice"], row["encoders"]) == ("paper_besttest", "test", "frozen")
             assert row["notes"] == "; ".join([*NOTES[corpus], *[CUT] * int(beyond)])
 
@@ -84,7 +88,7 @@ def test_every_number_of_table_2_follows_from_the_prediction_files(results: Path
 def test_the_printed_table_has_the_papers_rows_and_says_synthetic(results: Path) -> None:
     text = (results / "table2.md").read_text()
     first = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
-    assert first == 2 * ["available", "t", "s", "v", "v,t", "s,v", "s,t", "average", "s,v,t", "mean rank"]
+    assert first == 2 * ["available", "t", "s", "v", "v,t", "s,v", "s,t", "average", "s,v,t", *LAST]
     sections = dict(zip(CORPORA, text.split("## ")[1:], strict=True))
     for corpus, (_, folds) in CORPORA.items():
         assert sections[corpus].startswith(f"{corpus} (synthetic)\n")
@@ -143,19 +147,26 @@ def test_published_scores_and_differences_lie_beside_the_table(results: Path) ->
 def test_a_line_below_each_table_says_what_is_significant(results: Path, tmp_path: Path) -> None:
     for name in ("scores.csv", "confusions.csv"):
         (tmp_path / name).write_bytes((results / name).read_bytes())
-    base = {"full": "cm_arr", "difference": "2.00", "low": "1.00", "high": "3.00", "draws": "900"}
+    base = {"full": "cm_arr", "difference": "2.00", "low": "1.00", "high": "3.00", "draws": "900", "unit": "dialogue"}
+    base |= {"units": "40", "strata": "3", "folds": "3", "system": "baseline", "condition": "average"}
     tests = [
-        base | {"corpus": corpus, "system": "baseline", "condition": "average", "metric": metric, "significant": answer}
-        for corpus, metric, answer in (("toy", "war", "yes"), ("toy", "uar", "no"), ("clips", "war", "no"))
-    ]
+        base
+        | {"corpus": corpus, "metric": metric, "family": family}
+        | {"p_holm": p, "at_floor": bound, "significant": answer}
+        for corpus, metric, family, p, bound, answer in (
+            ("toy", "war", "secondary", "0.200000", "no", "no"), ("toy", "uar", "primary", "0.002220", "yes", "yes"),
+            ("clips", "war", "repeated", "0.300000", "no", "no"), ("clips", "uar", "primary", "0.300000", "no", "no"),
+        )
+    ]  # fmt: skip
     write_csv(tmp_path / "significance.csv", list(tests[0]), tests)
     assert table2(tmp_path, tmp_path / "confusions.csv", "--significance", str(tmp_path / "significance.csv")) == 0
-    words = ["WAR significant against baseline (+2.00 [1.00, 3.00]); UAR not significant against baseline (+2.00"]
-    words += ["WAR not significant against baseline (+2.00 [1.00, 3.00])."]
+    words = [[": significant against baseline (+2.00 [1.00, 3.00], p < 0.0022). ", "0 of 1 are significant"]]
+    words += [[": not significant against baseline (+2.00 [1.00, 3.00], p = 0.3). ", "so that WAR is UAR"]]
     for name, mark in (("table2.md", "## "), ("table2.tex", r"\begin{table*}")):
         for text, wanted in zip((tmp_path / name).read_text().split(mark)[1:], words, strict=True):
-            assert wanted in text
-            assert "over test utterances within folds (900 draws)" in text
+            plain = text.replace(r"\textless{}", "<")
+            assert all(word in plain for word in wanted)
+            assert "over 40 dialogues, drawn within folds (900 draws)" in text
     assert "significant" not in (results / "table2.md").read_text() + (results / "table2.tex").read_text()
 
 
@@ -194,7 +205,10 @@ def test_one_fold_and_one_seed_have_no_deviation(results: Path, tmp_path: Path) 
     row = read_csv(tmp_path / "table2.csv")[0]
     assert (row["war_pooled"], row["uar_pooled"]) == (row["war_mean"], row["uar_mean"])
     assert {row[f"uar_{name}"] for name in ("std", "low", "high", "seed_std")} == {""}
-    assert "±" not in (tmp_path / "table2.md").read_text().split("| available")[1]
+    text = (tmp_path / "table2.md").read_text()
+    assert "±" not in text.split("| available")[1]
+    assert ONE_SEED in text
+    assert ONE_SEED not in (results / "table2.md").read_text()
 
 
 def test_pooled_scores_weigh_folds_by_their_utterances() -> None:
@@ -264,9 +278,11 @@ def test_three_classes_go_from_training_to_the_tables(clips, system: str, tmp_pa
         assert run("cmarr", VERBS, clips.predict_arguments(model, out)) == 0
         for condition in CONDITIONS:
             frame = pd.read_csv(out / f"{condition}.csv")
-            assert list(frame) == ["utterance", "label", "p_sad", "p_joy", "p_very angry", "origin"]
-            assert list(frame["label"]) == [row["label"] for row in clips.rows if row["session"] == fold]
-            np.testing.assert_allclose(frame.iloc[:, 2:5].sum(axis=1), 1, atol=1e-6)
+            assert list(frame)[:4] == ["utterance", "dialogue", "speaker", "label"]
+            assert list(frame)[4:] == ["p_sad", "p_joy", "p_very angry", "origin"]
+            for name in ("utterance", "dialogue", "speaker", "label"):
+                assert list(frame[name]) == [row[name] for row in clips.rows if row["session"] == fold]
+            np.testing.assert_allclose(frame.iloc[:, 4:7].sum(axis=1), 1, atol=1e-6)
     score(tmp_path, [f"clips/{system}/fold{fold}/seed1" for fold in folds])
     tabulate(tmp_path)
     table = pd.read_csv(tmp_path / "table2.csv").set_index("condition")

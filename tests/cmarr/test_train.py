@@ -48,6 +48,8 @@ def test_a_record_says_what_was_trained_on_what(toy, model: Path) -> None:
     assert [row["epoch"] for row in history] == ["1", "2", "3"]
     best = max(range(3), key=lambda row: float(history[row]["validation_mean_uar"]))
     assert record["best_epoch"] == best + 1
+    train = len(read_json(toy.folds)["folds"]["1"]["train"])
+    assert (record["trials"], record["epochs"], record["steps"]) == (0, 3, 3 * -(-train // 16))
     with safe_open(model / "model.safetensors", "pt") as file:
         assert file.metadata() == {"origin": "synthetic"}
 
@@ -159,7 +161,7 @@ def test_predictions_cover_the_test_fold_with_probabilities(toy, model: Path, tm
     assert run("cmarr", VERBS, toy.predict_arguments(model, tmp_path)) == 0
     for condition in CONDITIONS:
         rows = read_csv(tmp_path / f"{condition}.csv")
-        assert ",".join(rows[0]) == "utterance,label,p_angry,p_happy,p_neutral,p_sad,origin"
+        assert ",".join(rows[0]) == "utterance,dialogue,speaker,label,p_angry,p_happy,p_neutral,p_sad,origin"
         assert [row["utterance"] for row in rows] == read_json(toy.folds)["folds"]["1"]["test"]
         found = np.array([[float(row[f"p_{name}"]) for name in ("angry", "happy", "neutral", "sad")] for row in rows])
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)

@@ -63,6 +63,9 @@ rule significance:
     params:
         runs=lambda wildcards: plan.study("table2"),
         full=plan.full_model,
+        unit=plan.config.statistics.unit,
+        draws=plan.config.statistics.draws,
+        seed=plan.config.statistics.seed,
         code=plan.code("cmarr.significance"),
     log:
         f"{R}/logs/significance.log",
@@ -75,7 +78,8 @@ rule significance:
         "../../envs/cmarr.yaml"
     shell:
         "python -m cmarr significance --models {R}/models --predictions {R}/predictions --runs {params.runs}"
-        " --full {params.full} --draws 10000 --seed 1 --out {output.table} --figure {output.figure} > {log} 2>&1"
+        " --full {params.full} --unit {params.unit} --draws {params.draws} --seed {params.seed}"
+        " --out {output.table} --figure {output.figure} > {log} 2>&1"
 
 
 rule table2:
@@ -90,6 +94,7 @@ rule table2:
         table=f"{R}/table2.csv",
         markdown=f"{R}/table2.md",
         latex=f"{R}/table2.tex",
+        text=f"{R}/table2.txt",
         published=f"{R}/table2_paper.csv",
         difference=f"{R}/table2_difference.csv",
     params:
@@ -107,7 +112,7 @@ rule table2:
     shell:
         "python -m cmarr table2 --scores {input.scores} --confusions {input.confusions} --types {params.types}"
         " --significance {input.significance} --out {output.table} --markdown {output.markdown}"
-        " --latex {output.latex} --published {output.published} --difference {output.difference} > {log} 2>&1"
+        " --latex {output.latex} --text {output.text} --published {output.published} --difference {output.difference} > {log} 2>&1"
 
 
 rule protocols:

