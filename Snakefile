@@ -31,6 +31,7 @@ include: "workflow/rules/corpora.smk"
 include: "workflow/rules/denseface.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/systems.smk"
+include: "workflow/rules/tuning.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 

@@ -9,6 +9,8 @@ from extractors.console import run
 VERBS = {
     "folds": "split a corpus into training, validation and test utterances",
     "train": "train one system on one fold with one seed",
+    "tune": "try settings of one system on one corpus, all systems with the same budget",
+    "tuned": "collect what tuning chose in a configuration, and draw its trials",
     "predict": "predict a test fold under all missing conditions",
     "scores": "compute WAR, UAR and confusions of every prediction file",
     "table1": "count utterances per class and corpus",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import functools
 import re
 import types
 from collections.abc import Mapping
@@ -26,8 +25,11 @@ from cmarr.settings import (
     Linear,
     Majority,
     Mmin,
+    Tuned,
+    Tuning,
     merged,
 )
+from cmarr.settings.space import at, nested
 from cmarr.variants import NAME, base, overrides, variant
 from extractors.explain import FOLDER, problems, sentence
 from extractors.files import UserError
@@ -165,6 +167,11 @@ class Config(Settings):
         (), description="more columns of Table 2: <system>-<key>-<value>, such as cm_arr-beta-0.5"
     )
     studies: Studies = Studies()
+    tuning: Tuning = Tuning()
+    tuned: dict[Name, dict[str, Tuned]] = Field(
+        default_factory=dict,
+        description="what tuning chose, by corpus and system; it stands above `systems` for that corpus",
+    )
     statistics: Statistics = Statistics()
 
 
@@ -182,6 +189,14 @@ def parse(content: Mapping[str, Any]) -> Config:
     if config.studies.corpus not in (None, *config.corpora):
         hint = _hint(str(config.studies.corpus), list(config.corpora))
         raise UserError(f"configuration: studies.corpus: no corpus is called `{config.studies.corpus}`; {hint}")
+    for corpus, of_corpus in config.tuned.items():
+        if corpus not in config.corpora:
+            hint = _hint(corpus, list(config.corpora))
+            raise UserError(f"configuration: tuned: no corpus is called `{corpus}`; {hint}")
+        for name in of_corpus:
+            settings_of(config, name, corpus, key=f"tuned.{corpus}")
+            if name != base(name):
+                raise UserError(f"configuration: tuned.{corpus}: {name} is a variant; name the system, {base(name)}")
     for name in config.variants:
         settings_of(config, name, key="variants")
         if "protocol" in overrides(name):
@@ -196,10 +211,12 @@ def parse(content: Mapping[str, Any]) -> Config:
     return config
 
 
-def settings_of(config: Config, name: str, corpus_type: str = "", key: str = "systems") -> AnySystem:
-    """Settings of a system or a variant of one for a type of corpus.
+def settings_of(config: Config, name: str, corpus: str = "", key: str = "systems") -> AnySystem:
+    """Settings of a system or a variant of one for a corpus, by its name; without one, those that hold for all.
 
-    UserError tells what of the name is wrong, and the `key` it is from. A `protocol` in the name is no setting.
+    Those that were published for the type of corpus stand below those under `systems`, then what was tuned for the
+    corpus, and the variant's on top. UserError tells what of the name is wrong, and the `key` it is from. A `protocol`
+    in the name is no setting.
     """
     place, chosen = f"configuration: {key}: {name}: ", config.systems.chosen()
     try:
@@ -210,14 +227,13 @@ def settings_of(config: Config, name: str, corpus_type: str = "", key: str = "sy
         raise UserError(f"{place}`{system}` is not configured under `systems`; {_hint(system, list(chosen))}")
     if (protocol := changes.pop("protocol", None)) not in (None, *get_args(Protocol)):
         raise UserError(f"{place}no protocol is called `{protocol}`; {_hint(str(protocol), list(get_args(Protocol)))}")
-    content: dict[str, Any] = chosen[system].given()
+    tuned = config.tuned.get(corpus, {}).get(system)
+    content = merged(chosen[system].given(), tuned.settings if tuned else {})
     for path, value in changes.items():
-        nested: Any = None if value == "null" else value
-        for part in reversed(path.split(".")):
-            nested = {part: nested}
-        content = merged(content, nested)
+        content = merged(content, nested({path: None if value == "null" else value}))
     try:
-        return type(chosen[system]).model_validate(content).resolved(corpus_type)
+        found = type(chosen[system]).model_validate(content)
+        return found.resolved(config.corpora[corpus].type) if corpus else found
     except ValidationError as error:
         raise UserError(place + "; ".join(_lines(type(config), error, "systems", system))) from error
 
@@ -227,22 +243,16 @@ def run_name(config: Config, name: str) -> str:
 
     UserError as in `settings_of`. The name of the system itself when nothing differs on any corpus.
     """
-    types = {corpus.type for corpus in config.corpora.values()}
-    pairs = [(settings_of(config, name, kind), settings_of(config, base(name), kind)) for kind in sorted(types)]
+    pairs = [(settings_of(config, name, corpus), settings_of(config, base(name), corpus)) for corpus in config.corpora]
     changes: dict[str, object] = {}
     for key, text in overrides(name).items():
         if key == "protocol":
             values: list[tuple[object, object]] = [(text, config.protocol)]
         else:
-            values = [(_at(settings, key), _at(configured, key)) for settings, configured in pairs]
+            values = [(at(settings, key), at(configured, key)) for settings, configured in pairs]
         if any(new != old for new, old in values):
             changes[key] = values[0][0]
     return variant(base(name), changes)
-
-
-def _at(settings: AnySystem, path: str) -> Any:
-    """Value of a setting, where dots reach nested ones."""
-    return functools.reduce(getattr, path.split("."), settings)
 
 
 def check_roots(config: Config, config_file: str) -> None:

@@ -28,6 +28,10 @@ Seeds = Callable[[str, int], int]
 """purpose and number of the epoch, counted over all stages, to a seed"""
 
 
+class NotFiniteError(UserError):
+    """The loss is infinite or no number; the message names stage, epoch, step, parts and utterances."""
+
+
 @dataclass
 class Fit:
     """A training so far."""
@@ -65,6 +69,8 @@ class Task:
     choice: Choice
     seeds: Seeds
     state: TrainingState
+    counter: Callable[..., Any] = counter
+    """makes the bar of the training, as `extractors.console.counter` does"""
 
 
 def probabilities(
@@ -104,7 +110,7 @@ def fit(system: SystemModule, task: Task) -> Fit:
     begin = time.monotonic() - outcome.seconds
     steps = {stage.name: len(_batches(task.train, stage.training.batch_size)) for stage in stages}
     total = sum(steps[stage.name] * stage.training.epochs for stage in stages)
-    with counter("training", "step", total, sum(steps[row["stage"]] for row in outcome.history)) as bar:
+    with task.counter("training", "step", total, sum(steps[row["stage"]] for row in outcome.history)) as bar:
         for number, stage in enumerate(stages):
             if number < outcome.stage:
                 continue
@@ -234,7 +240,7 @@ def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], stage:
         step = int(bad[0])
         parts = ", ".join(f"{name} {value:.4g}" for name, value in zip(losses, table[:, step].tolist(), strict=True))
         names = " ".join(data.ids[row] for row in order[step].tolist())
-        raise UserError(
+        raise NotFiniteError(
             f"the loss is not finite in stage {stage.name}, epoch {epoch}, step {step + 1} ({parts}); lower its "
             f"learning_rate, or look at the features of its utterances with `python -m extractors show`: {names}"
         )

@@ -51,7 +51,7 @@ def _rows(
         key = prefix + name
         if get_origin(kind) in (Union, types.UnionType) and _inner(kind) is not None:
             kind = _inner(kind)
-        if get_origin(kind) is dict:
+        while get_origin(kind) is dict and get_args(kind)[1] is not Any:
             key, kind = f"{key}.<name>", get_args(kind)[1]
         if get_origin(kind) is Annotated:
             yield from _corpus_rows(f"{key}.")
@@ -87,6 +87,8 @@ def _type(kind: Any) -> str:
         return {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "NoneType": "null"}[
             kind.__name__
         ]
+    if get_origin(kind) is dict:
+        return "settings"
     if get_origin(kind) is tuple:
         return f"list of {_type(get_args(kind)[0])}"
     if get_origin(kind) in (Union, types.UnionType):

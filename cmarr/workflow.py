@@ -137,7 +137,12 @@ class Plan:
     def system(self, name: str, corpus: str) -> str:
         """Settings of a system or a variant for a corpus, as JSON; ends the program when there is none of that name."""
         with one_line():
-            return as_json(settings_of(self.config, name, self.types[corpus]))
+            return as_json(settings_of(self.config, name, corpus))
+
+    def trials(self, name: str, corpus: str) -> int:
+        """How many settings tuning tried for a system or a variant of one on a corpus; 0 without."""
+        tuned = self.config.tuned.get(corpus, {}).get(base(name))
+        return tuned.trials if tuned else 0
 
     @property
     def recipe(self) -> str:
@@ -211,7 +216,8 @@ class Plan:
     @property
     def sweep_defaults(self) -> list[str]:
         """<key>=<configured value> of the settings that Fig. 4 changes."""
-        return [f"{key}={getattr(self.config.systems.cm_arr, key)}" for key in SWEPT]
+        configured = settings_of(self.config, FULL_MODEL, self.study_corpus)
+        return [f"{key}={getattr(configured, key)}" for key in SWEPT]
 
     @property
     def targets(self) -> list[str]:

@@ -9,8 +9,9 @@ from cmarr.settings.dicmor import Dicmor
 from cmarr.settings.linear import Linear
 from cmarr.settings.majority import Majority
 from cmarr.settings.mmin import CifMmin, IfMmin, Mmin
+from cmarr.settings.tuning import Tuned, Tuning
 
 __all__ = [
     "PRESETS", "AnySystem", "Baseline", "CifMmin", "CmArr", "Cra", "Dicmor", "Features", "FlowKind", "IfMmin",
-    "Linear", "Majority", "Mmin", "Residual", "Sized", "Sizes", "System", "Training", "merged",
+    "Linear", "Majority", "Mmin", "Residual", "Sized", "Sizes", "System", "Training", "Tuned", "Tuning", "merged",
 ]  # fmt: skip

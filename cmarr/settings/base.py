@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
+from cmarr.settings.space import Space
 from extractors.settings import Settings
 
 
@@ -56,10 +57,12 @@ class AnySystem(Settings):
     """What the settings of every system can do.
 
     `PUBLISHED` holds nested values that stand wherever none is given, in place of the defaults of the fields: those of
-    every corpus under "", and above them those of one type of corpus (`extractors.settings.TYPES`).
+    every corpus under "", and above them those of one type of corpus (`extractors.settings.TYPES`). `SPACE` is what
+    tuning may change.
     """
 
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    SPACE: ClassVar[Space] = {}
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")
@@ -74,6 +77,10 @@ class AnySystem(Settings):
     def given(self) -> dict[str, Any]:
         """What was set, nested as it was given."""
         return dict(self._given)
+
+    def space(self) -> Space:
+        """What tuning may change of these settings."""
+        return self.SPACE
 
     def resolved(self, corpus_type: str) -> Self:
         """The settings for a type of corpus, whose published values stand where none was given."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from cmarr.settings.base import System
+from cmarr.settings.space import Range, Space
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ Residual = Literal["normed", "plain", "none", "scaled"]
 class Sized(System):
     """Projection and fusion, which CM-ARR and its baseline share. A size of null means: as `size` says."""
 
+    SPACE: ClassVar[Space] = {
+        "training.learning_rate": Range(1e-5, 1e-2, log=True),
+        "training.weight_decay": Range(1e-4, 0.3, log=True),
+        "dropout": Range(0.0, 0.5),
+        "head_dropout": Range(0.0, 0.6),
+    }
     size: Literal["paper", "lite", "tiny"] = Field("paper", description="values of all sizes that are null")
     width: int | None = Field(None, ge=2, description="common width d of X_n; even, a multiple of attention_heads")
     attention_heads: int | None = Field(None, ge=1, description="heads of the fusion's attention blocks")
@@ -96,6 +103,12 @@ class Sized(System):
 class CmArr(Sized):
     """CM-ARR: cross-modal alignment, reconstruction and refinement (docs/cm-arr.md)."""
 
+    SPACE: ClassVar[Space] = {
+        **Sized.SPACE,
+        "alpha": Range(0.03, 3.0, log=True),
+        "beta": Range(0.03, 1.0, log=True),
+        "lambda_rec": Range(0.3, 30.0, log=True),
+    }
     umc_width: int | None = Field(None, ge=2, description="D_u, width of the uncertainty components")
     umc_heads: int | None = Field(None, ge=1, description="heads of the uncertainty components")
     flow_steps: int | None = Field(None, ge=1, description="coupling steps of each flow")

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt
 
 from cmarr.settings.base import Training, merged
 from cmarr.settings.mmin import PUBLISHED_TEACHER, PUBLISHED_TRAINING, Family
+from cmarr.settings.space import Options, Range, Space
 
 
 class Cra(Family):
@@ -29,6 +30,22 @@ class Cra(Family):
         },
         "msp_improv": {"teacher": {"learning_rate": 5e-4, "batch_size": 64}},
     }
+    SPACE: ClassVar[Space] = {
+        "training.learning_rate": Range(1e-5, 1e-2, log=True),
+        "training.schedule": Options(("late_decay", "linear_decay", "constant")),
+        "head_dropout": Range(0.0, 0.6),
+        "embedding": Options((64, 128, 256)),
+        "joint_blocks": Options((1, 2, 4)),
+        "reconstruction_weight": Range(0.002, 0.2, log=True),
+    }
+    IMPUTE_SPACE: ClassVar[Space] = {
+        "teacher.learning_rate": Range(1e-5, 1e-2, log=True),
+        "imputation.learning_rate": Range(1e-5, 1e-2, log=True),
+        "text_dropout": Range(0.0, 0.6),
+        "teacher_dropout": Range(0.0, 0.6),
+        "embedding": Options((64, 128, 256)),
+        "cascade_blocks": Options((1, 2, 5)),
+    }
     kind: Literal["joint", "impute"] = Field(
         "joint",
         description="`joint`: encoders, cascade and classifier are trained at once on means over time; `impute`: a "
@@ -38,3 +55,7 @@ class Cra(Family):
     joint_layers: tuple[PositiveInt, ...] = Field((256, 128), min_length=1, description="`cascade_layers` of `joint`")
     joint_blocks: int = Field(2, ge=1, description="`cascade_blocks` of `joint`")
     reconstruction_weight: float = Field(0.02, ge=0, description="weight of the missing features' squared error")
+
+    def space(self) -> Space:
+        """That of the kind."""
+        return self.SPACE if self.kind == "joint" else self.IMPUTE_SPACE

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from cmarr.settings.base import System, Training, merged
+from cmarr.settings.space import Range, Space
 
 PUBLISHED_TRAINING = {
     "epochs": 100, "batch_size": 16, "optimizer": "adam", "learning_rate": 1e-4, "schedule": "constant", "warm_up": 0.0,
@@ -49,6 +50,15 @@ class Dicmor(System):
 
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "": {"training": PUBLISHED_TRAINING, "complete": merged(PUBLISHED_TRAINING, {"epochs": 20})},
+    }
+    SPACE: ClassVar[Space] = {
+        "complete.learning_rate": Range(1e-5, 1e-2, log=True),
+        "training.learning_rate": Range(1e-5, 1e-2, log=True),
+        "text_dropout": Range(0.0, 0.5),
+        "text_attention_dropout": Range(0.0, 0.5),
+        "output_dropout": Range(0.0, 0.6),
+        "nll_weight": Range(0.01, 1.0, log=True),
+        "reconstruction_weight": Range(0.01, 1.0, log=True),
     }
     complete: Training = Field(Training(), description="training of the first stage, on complete utterances")
     size: Literal["paper", "lite", "tiny"] = Field("paper", description="values of all sizes that are null")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from cmarr.settings.base import System, Training, merged
+from cmarr.settings.space import Range, Space
 
 PUBLISHED_TRAINING = {
     "epochs": 60, "batch_size": 128, "optimizer": "adam", "learning_rate": 2e-4, "beta1": 0.5,
@@ -20,6 +21,13 @@ PUBLISHED_TEACHER = merged(PUBLISHED_TRAINING, {"epochs": 20, "beta1": 0.9, "cli
 class Family(System):
     """What the MMIN family shares: encoders of one vector per modality, a cascade of autoencoders, a teacher."""
 
+    SPACE: ClassVar[Space] = {
+        "teacher.learning_rate": Range(1e-5, 1e-2, log=True),
+        "training.learning_rate": Range(1e-5, 1e-2, log=True),
+        "text_dropout": Range(0.0, 0.6),
+        "teacher_dropout": Range(0.0, 0.6),
+        "head_dropout": Range(0.0, 0.6),
+    }
     teacher: Training = Field(Training(), description="training of the first stage, on complete utterances")
     embedding: int = Field(128, ge=1, description="width of a modality's embedding")
     speech_pool: int = Field(
@@ -60,6 +68,11 @@ class Mmin(Imagining):
             "shared_cascade": True,
         },
     }
+    SPACE: ClassVar[Space] = {
+        **Family.SPACE,
+        "imagination_weight": Range(0.1, 10.0, log=True),
+        "cycle_weight": Range(0.1, 10.0, log=True),
+    }
     imagination_weight: float = Field(4.0, ge=0, description="weight of the imagined embeddings' squared error")
     cycle_weight: float = Field(2.0, ge=0, description="weight of the backward imagination's squared error")
     shared_cascade: bool = Field(False, description="one cascade imagines forward and backward")
@@ -75,6 +88,11 @@ class IfMmin(Imagining):
         },
         "msp_improv": {"training": {"learning_rate": 5e-4}, "teacher": {"learning_rate": 5e-4}},
     }
+    SPACE: ClassVar[Space] = {
+        **Family.SPACE,
+        "imagination_weight": Range(0.1, 10.0, log=True),
+        "invariance_weight": Range(1.0, 300.0, log=True),
+    }
     cmd_weight: float = Field(1.0, ge=0, description="weight of the central moment discrepancy in the first stage")
     imagination_weight: float = Field(1.0, ge=0, description="weight of the imagined embeddings' squared error")
     invariance_weight: float = Field(100.0, ge=0, description="weight of the invariant features' squared error")
@@ -89,6 +107,11 @@ class CifMmin(Imagining):
             "teacher": merged(PUBLISHED_TEACHER, {"epochs": 40, "batch_size": 64, "decay_share": 0.25}),
         },
         "msp_improv": {"training": {"learning_rate": 5e-4}, "teacher": {"learning_rate": 5e-4}},
+    }
+    SPACE: ClassVar[Space] = {
+        **Family.SPACE,
+        "imagination_weight": Range(0.1, 10.0, log=True),
+        "invariance_weight": Range(1.0, 300.0, log=True),
     }
     contrast_weights: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = Field(
         (0.25, 0.25, 0.5), description="of the contrast of text and video, text and speech, video and speech"

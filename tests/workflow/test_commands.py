@@ -19,8 +19,8 @@ from tests.workflow.commands import COMMENTED, DOTS, PAGES, ROOT, Command, colle
 from tests.workflow.project import Project, copy_project, small_config
 
 COMMANDS = collected()
-EXPERIMENTS = ("mine.yaml", "rehearsals.yaml", "acted.yaml")
-"""configurations that the reader writes; here a small one stands for each"""
+EXPERIMENTS = ("mine.yaml", "rehearsals.yaml", "acted.yaml", "results/tuned.yaml")
+"""configurations that the reader or tuning writes; here a small one stands for each"""
 CORPORA = {"corpora/rehearsals/": "corpora/iemocap/", "corpora/acted/": "corpora/iemocap/"}
 """files of the corpora in them"""
 LEFT_OUT = {"benchmarks/extraction.py": ("--out", "DIR", "--manifest", "..", "--root", "..")}

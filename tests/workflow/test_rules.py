@@ -43,7 +43,7 @@ def test_the_snakefile_is_a_table_of_contents() -> None:
 def test_the_default_profile_lets_one_job_use_the_gpu() -> None:
     profile = yaml.safe_load((ROOT / "profiles/default/config.yaml").read_text())
     assert "gpu=1" in profile["resources"]
-    for name in ("denseface", "denseface_evaluate", "extract", "train", "predict", "represent"):
+    for name in ("denseface", "denseface_evaluate", "extract", "train", "tune", "predict", "represent"):
         assert "gpu=plan.gpus" in RULES[name]
 
 

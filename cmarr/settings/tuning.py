@@ -1,0 +1,31 @@
+"""Settings of tuning, and what it chose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from extractors.settings import Settings
+
+PROTOCOLS = ("clean", "clean_session", "mmin_clean")
+"""protocols with validation utterances, which tuning needs"""
+
+
+class Tuning(Settings):
+    """What `tune` does; the same for every system (docs/tuning.md)."""
+
+    trials: int = Field(20, ge=1, description="settings tried per system and corpus, the configured ones first")
+    steps: int = Field(2000, ge=1, description="steps of the optimiser per trial, all stages of a training together")
+    folds: tuple[str, ...] | None = Field(
+        None, min_length=1, description="folds whose validation utterances are scored; all if absent"
+    )
+    seed: int = Field(1, ge=0, description="of the settings that are tried, and of their trainings")
+
+
+class Tuned(Settings):
+    """What tuning chose for a system on a corpus."""
+
+    trials: int = Field(ge=1, description="settings that were tried")
+    steps: int = Field(ge=1, description="steps of the optimiser per trial")
+    settings: dict[str, Any] = Field(description="those of the best trial, nested as under `systems`")
