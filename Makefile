@@ -22,7 +22,7 @@ $(READY): envs/requirements.lock
 	@touch $@
 
 demo: $(READY) ## run the whole pipeline on the synthetic demo corpus
-	python -m extractors demo-corpus --out results/demo/raw --sessions 3 --jobs $(CORES)
+	python -m extractors demo-corpus --out results/demo/raw --sessions 3 --utterances 24 --jobs $(CORES)
 	snakemake --cores $(CORES) --configfile workflow/demo.yaml
 	@cat results/demo/table2.txt
 

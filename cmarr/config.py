@@ -154,9 +154,10 @@ class Config(Settings):
     protocol: Protocol = Field(
         "clean",
         description="folds, validation set and choice of the epoch. One session is tested: a tenth of the training "
-        "dialogues (`clean`) or the next session (`clean_session`) validates, or the last epoch (`paper_last`) or the "
-        "best one on test data (`paper_besttest`) is taken. One speaker is tested: the other one of the session "
-        "validates (`mmin_clean`), or is unused and the best epoch on test data is taken (`mmin_script`)",
+        "dialogues (`clean`: known speakers) or the next session (`clean_session`: new ones) validates, or the last "
+        "epoch (`paper_last`) or the best one on test data (`paper_besttest`) is taken. One speaker is tested: the "
+        "other one of the session validates (`mmin_clean`), or is unused and the best epoch on test data is taken "
+        "(`mmin_script`)",
     )
     released_targets: bool = Field(
         False, description="under `mmin_clean` and `mmin_script`, fold 8 repeats fold 7, as in MMIN's released targets"

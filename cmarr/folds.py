@@ -11,6 +11,7 @@ import numpy as np
 
 from cmarr.seeds import derive
 from extractors.console import LOG
+from extractors.corpora.iemocap_plays import play
 from extractors.files import UserError, read_csv, write_json
 
 Row = dict[str, str]
@@ -25,14 +26,17 @@ def clean_folds(corpus: str, rows: list[Row]) -> Folds:
     """Folds of the protocol `clean`, named by the session they test (docs/decisions.md).
 
     Fold k tests session k, both speakers, and trains on the other sessions less a validation set of one tenth of
-    their dialogues, always whole dialogues. UserError when there is too little to split.
+    their dialogues, always whole ones; those of one scene of IEMOCAP's plays stay together. UserError when there is
+    too little to split.
     """
     folds = {}
     for session in _sessions(corpus, rows):
         rest = [row for row in rows if row["session"] != session]
         held_out = validation_rows(rest, derive(corpus, "clean", session, "validation") % 2**32)
         if held_out is None:
-            raise UserError(f"{corpus}: fold {session} has one training dialogue; a validation set needs two or more")
+            raise UserError(
+                f"{corpus}: fold {session} has one training dialogue or scene; validation needs two or more"
+            )
         validation = {rest[index]["utterance"] for index in held_out}
         folds[session] = _fold(rows, _with(rows, "session", session), validation)
     return folds
@@ -93,6 +97,7 @@ class Protocol:
     """what every table has to say about its figures"""
 
 
+SAME_WORDS = "scripted plays are in all sessions; IEMOCAP's have the same words in training and test"
 TEST_SELECTED = "the epoch was chosen on test data, so the figures are too good"
 PROTOCOLS = {
     "clean": Protocol(clean_folds, "validation"),
@@ -110,21 +115,27 @@ PROTOCOLS = {
 def validation_rows(rows: list[Row], seed: int) -> set[int] | None:
     """Indices of a validation set: the one of 200 seeded draws of dialogues whose label shares are nearest to all.
 
-    Near in total variation; ties go to the first draw. None when there is a single dialogue.
+    Near in total variation; ties go to the first draw. Dialogues of one scene of a play are drawn together, so that a
+    draw may have more than its tenth. None when there is a single dialogue or scene.
     """
-    from sklearn.model_selection import GroupShuffleSplit
-
-    dialogues = [row["dialogue"] for row in rows]
-    if len(set(dialogues)) < 2:
+    names, groups = np.unique([play(row["dialogue"]) or row["dialogue"] for row in rows], return_inverse=True)
+    if len(names) < 2:
         return None
+    dialogues = {(group, row["dialogue"]) for group, row in zip(groups.tolist(), rows, strict=True)}
+    sizes = np.bincount([group for group, _ in dialogues])
+    wanted = np.ceil(VALIDATION_SHARE * len(dialogues))
     _, labels = np.unique([row["label"] for row in rows], return_inverse=True)
     shares = np.bincount(labels) / len(labels)
 
     def distance(chosen: np.ndarray) -> float:
         return float(abs(np.bincount(labels[chosen], minlength=len(shares)) / len(chosen) - shares).sum() / 2)
 
-    draws = GroupShuffleSplit(DRAWS, test_size=VALIDATION_SHARE, random_state=seed).split(labels, groups=dialogues)
-    return set(min((held_out for _, held_out in draws), key=distance).tolist())
+    random, draws = np.random.RandomState(seed), []
+    for _ in range(DRAWS):
+        order = random.permutation(len(names))
+        enough = np.searchsorted(np.cumsum(sizes[order]), wanted) + 1
+        draws.append(np.flatnonzero(np.isin(groups, order[: min(enough, len(names) - 1)])))
+    return set(min(draws, key=distance).tolist())
 
 
 def _sessions(corpus: str, rows: list[Row]) -> list[str]:
@@ -192,6 +203,8 @@ def main(args: argparse.Namespace) -> None:
         )
     protocol = PROTOCOLS[args.protocol]
     folds, notes = protocol.split(args.corpus, used), protocol.notes
+    if any(play(row["dialogue"]) for row in used):
+        notes = (*notes, SAME_WORDS)
     if args.released_targets:
         if "8" not in folds or not args.protocol.startswith("mmin"):
             raise UserError(f"--released-targets: {args.corpus} has no eight folds by speaker under {args.protocol}")

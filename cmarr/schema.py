@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import types
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -37,16 +37,12 @@ def rendered() -> dict[Path, str]:
     return {SCHEMA: json.dumps(Config.model_json_schema(), indent=1) + "\n", PAGE: HEAD + rows}
 
 
-def _rows(
-    model: type[BaseModel], prefix: str, without: Container[str] = (), defaults: Sequence[Settings] = ()
-) -> Iterator[Row]:
-    """Key, type, default and meaning of every leaf below `model`, depth first; not of the fields `without`.
+def _rows(model: type[BaseModel], prefix: str, defaults: Sequence[Settings] = ()) -> Iterator[Row]:
+    """Key, type, default and meaning of every leaf below `model`, depth first.
 
     `defaults` are the published values of a system, for IEMOCAP and for MSP-IMPROV, in place of those of the fields.
     """
     for name, field in model.model_fields.items():
-        if name in without:
-            continue
         kind: Any = field.annotation
         key = prefix + name
         if get_origin(kind) in (Union, types.UnionType) and _inner(kind) is not None:
@@ -70,10 +66,13 @@ def _rows(
 def _corpus_rows(prefix: str) -> Iterator[Row]:
     """The type of a corpus, what all types share, and what one type adds, marked with its name."""
     yield f"{prefix}type", ", ".join(f"`{name}`" for name in TYPES), "required", "layout of the folder"
-    yield from _rows(Corpus, prefix)
+    shared = list(_rows(Corpus, prefix))
+    yield from shared
+    known = {f"{prefix}type", *(key for key, *_ in shared)}
     for name, settings in TYPES.items():
-        for key, kind, default, text in _rows(settings, prefix, {*Corpus.model_fields, "type"}):
-            yield key, kind, default, f"(type {name}) {text}"
+        for key, kind, default, text in _rows(settings, prefix):
+            if key not in known:
+                yield key, kind, default, f"(type {name}) {text}"
 
 
 def _inner(kind: Any) -> type[BaseModel] | None:

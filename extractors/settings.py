@@ -60,6 +60,14 @@ class Policy(Settings):
     )
 
 
+class IemocapPolicy(Policy):
+    """Of IEMOCAP, half of whose utterances are lines of plays."""
+
+    scripted: Literal["keep", "reject"] = Field(
+        "keep", description="utterances of the scripted plays, whose words are the same in every session"
+    )
+
+
 class Greys(Settings):
     """Grey values of face crops, 0 to 255, by which they are standardised."""
 
@@ -85,6 +93,7 @@ class Iemocap(Corpus):
     """IEMOCAP, full release."""
 
     type: Literal["iemocap"] = Field(description="layout of the folder")
+    policy: IemocapPolicy = IemocapPolicy()
 
 
 class MspImprov(Corpus):

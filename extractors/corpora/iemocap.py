@@ -16,6 +16,7 @@ from pathlib import Path
 
 from extractors.corpora import Listing, Rating, Rejected, Remark, Stage, Utterance, unchosen
 from extractors.corpora.iemocap_lines import DIALOGUE, UTTERANCE, parse_labels, parse_transcript
+from extractors.corpora.iemocap_plays import play
 from extractors.corpora.iemocap_release import CLASSES, KNOWN, Turn, counts, lists
 from extractors.corpora.lines import read_lines
 from extractors.corpora.reference import compare
@@ -60,6 +61,8 @@ def read(corpus: Iemocap, sessions: Sequence[str]) -> Listing:
     for name in names:
         if name[4] not in sessions:
             rejected.append(unchosen(name, name[4]))
+        elif corpus.policy.scripted == "reject" and play(name.rsplit("_", 1)[0]):
+            rejected.append(Rejected(name, "subset", "scripted, rejected by policy.scripted", name[4]))
         elif problem := release.label_problem(name):
             rejected.append(Rejected(name, "label", problem, name[4]))
             passed_over += [_row(release, turn, "") for turn in release.turns.get(name, [])[:1]]

@@ -7,13 +7,15 @@ import string
 from pathlib import Path
 from typing import Any
 
-from extractors.demo.words import vocabulary
+from extractors.demo.words import ADJECTIVES, NOUNS, vocabulary
 
 ORIGIN = {"origin": "synthetic"}
 """Stands in every JSON file and in the header of the weights."""
 HIDDEN = 64
 WORD_DEVIATION = 1.0
 """Of the word embeddings: with the usual 0.02 the positions, which have the same, would blur the words."""
+MEANING_DEVIATION = 2.0
+"""Of what the telling words of an emotion share: in trained encoders words of like meaning are neighbours, too."""
 
 
 def build_checkpoints(out: Path, seed: int) -> None:
@@ -42,7 +44,10 @@ def _bert(folder: Path) -> None:
         max_position_embeddings=128,
     )
     model = BertModel(config)
-    model.embeddings.word_embeddings.weight.data.normal_(0, WORD_DEVIATION)
+    embeddings = model.embeddings.word_embeddings.weight.data.normal_(0, WORD_DEVIATION)
+    for emotion in ADJECTIVES:
+        alike = [words.index(word) for word in (*ADJECTIVES[emotion], *NOUNS[emotion])]
+        embeddings[alike] += embeddings.new_empty(HIDDEN).normal_(0, MEANING_DEVIATION)
     _save(folder, model)
     folder.joinpath("vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 128}

@@ -71,9 +71,9 @@ class Odds:
     faint: float
 
 
-WORD = Odds(clear=0.78, faint=0.12)
-VOICE = Odds(clear=0.86, faint=0.08)
-FACE = Odds(clear=0.84, faint=0.08)
+WORD = Odds(clear=0.92, faint=0.05)
+VOICE = Odds(clear=0.92, faint=0.05)
+FACE = Odds(clear=0.9, faint=0.06)
 
 
 def draw(count: int, random: np.random.Generator) -> Draws:

@@ -11,16 +11,16 @@ OPENERS = {
     "sad": ("Sorry.", "Alas.", "Oh no."),
 }
 ADJECTIVES = {
-    "ang": ("furious", "rude", "unfair", "outrageous"),
-    "hap": ("wonderful", "lovely", "great", "fantastic"),
-    "neu": ("regular", "usual", "plain", "ordinary"),
-    "sad": ("lonely", "sad", "hopeless", "painful"),
+    "ang": ("furious", "rude", "unfair"),
+    "hap": ("wonderful", "lovely", "great"),
+    "neu": ("regular", "usual", "plain"),
+    "sad": ("lonely", "sad", "hopeless"),
 }
 NOUNS = {
-    "ang": ("lie", "mess", "insult", "fight"),
-    "hap": ("party", "gift", "wedding", "holiday"),
-    "neu": ("form", "schedule", "address", "table"),
-    "sad": ("funeral", "grave", "illness", "grief"),
+    "ang": ("lie", "mess", "insult"),
+    "hap": ("party", "gift", "wedding"),
+    "neu": ("form", "schedule", "address"),
+    "sad": ("funeral", "grave", "illness"),
 }
 THINGS = ("house", "street", "letter", "morning", "garden", "story", "window", "road", "picture", "evening")
 EMOTIONAL = (

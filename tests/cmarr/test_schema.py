@@ -35,10 +35,10 @@ def test_the_page_has_common_keys_of_corpora_once_and_marks_those_of_one_type() 
     keys = [row[0].strip("| `").removeprefix("corpora.<name>.") for row in rows]
     common = ["type", "root", "origin", "sessions"]
     policy = ["policy.empty_transcript", "policy.no_face", "policy.shortest_seconds"]
-    assert keys == [*common, *policy, "greys.mean", "greys.std", "subset", "file", "classes"]
+    assert keys == [*common, *policy, "greys.mean", "greys.std", "policy.scripted", "subset", "file", "classes"]
     assert rows[0][1] == "`iemocap`, `msp_improv`, `table`"
     assert [row[3].split(")")[0] for row in rows if row[3].startswith("(")] == [
-        "(type msp_improv", "(type table", "(type table",
+        "(type iemocap", "(type msp_improv", "(type table", "(type table",
     ]  # fmt: skip
 
 

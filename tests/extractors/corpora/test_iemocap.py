@@ -10,7 +10,7 @@ import pytest
 from extractors.corpora import Listing, Rejected, Remark, iemocap
 from extractors.corpora.judge import judge
 from extractors.files import UserError
-from extractors.settings import Iemocap, Policy
+from extractors.settings import Iemocap, IemocapPolicy, parse_corpus
 
 
 def silent(items: Any, what: str, unit: str, total: int | None = None) -> Any:
@@ -22,7 +22,7 @@ def settings(root: Path, **more: Any) -> Iemocap:
 
 
 def listed(root: Path, sessions: Sequence[str] = iemocap.SESSIONS, policy: str = "keep") -> Listing:
-    corpus = settings(root, policy=Policy(empty_transcript=policy))
+    corpus = settings(root, policy=IemocapPolicy(empty_transcript=policy))
     return judge(iemocap.read(corpus, sessions), root, corpus.policy, silent)
 
 
@@ -220,3 +220,23 @@ def test_remarks_of_a_whole_corpus(tree: Any, line: Any) -> None:
     assert not any(row.utterance[4] == "3" for row in listed(tree.root, ["2"]).remarks)
     rejected = reasons(listed(tree.root, policy="reject"))
     assert rejected["Ses02F_impro01_F000"] == ("transcript", "transcript is empty")
+
+
+def test_lines_of_plays_can_be_rejected(tree: Any, line: Any) -> None:
+    for name in ("Ses01F_impro01", "Ses01F_script01_1", "Ses05M_script01_1b"):
+        tree.dialogue(name, [line("F000", 1, 2, "ang"), line("M000", 1, 2, "xxx")])
+    rejecting = settings(tree.root, policy=IemocapPolicy(scripted="reject"))
+    found = iemocap.read(rejecting, iemocap.SESSIONS)
+    assert [row.utterance for row in found.rows] == ["Ses01F_impro01_F000"]
+    scripted = {name: why for name, why in reasons(found).items() if "script" in name}
+    assert len(scripted) == 4
+    assert set(scripted.values()) == {("subset", "scripted, rejected by policy.scripted")}
+    kept = iemocap.read(settings(tree.root), iemocap.SESSIONS)
+    assert len(kept.rows) == 3
+    assert len(found.rows) + len(found.rejected) == len(kept.rows) + len(kept.rejected) == found.size == 6
+    assert found.check == kept.check
+
+
+def test_only_iemocap_has_plays() -> None:
+    with pytest.raises(UserError, match=r"corpora.x.policy.scripted: unknown key"):
+        parse_corpus("corpora.x", '{"type": "msp_improv", "root": "r", "policy": {"scripted": "reject"}}')
