@@ -136,6 +136,11 @@ class Config(Settings):
     )
     seeds: tuple[int, ...] = Field((1,), min_length=1, description="one training per corpus, system, fold and seed")
     systems: Systems = Systems.model_validate({name: {} for name in Systems.model_fields})
+    tensorboard: bool = Field(
+        False,
+        description="trainings also write TensorBoard's events, below `<results>/tensorboard`; needs "
+        "`pip install tensorboard`, and repeats no training when it is changed",
+    )
     variants: tuple[str, ...] = Field(
         (), description="more columns of Table 2: <system>-<key>-<value>, such as cm_arr-beta-0.5"
     )
@@ -173,7 +178,8 @@ def parse(content: Mapping[str, Any]) -> Config:
 def settings_of(config: Config, name: str, corpus_type: str = "", key: str = "systems") -> System:
     """Settings of a system or a variant of one for a type of corpus.
 
-    UserError tells what of the name is wrong, and the `key` it is from. A `protocol` in the name is no setting.
+    UserError tells what of the name is wrong, and the `key` it is from; or which settings need scores that the protocol
+    does not have. A `protocol` in the name is no setting.
     """
     place, chosen = f"configuration: {key}: {name}: ", config.systems.chosen()
     try:
@@ -182,7 +188,7 @@ def settings_of(config: Config, name: str, corpus_type: str = "", key: str = "sy
         raise UserError(f"{place}{error}") from error
     if system not in chosen:
         raise UserError(f"{place}`{system}` is not configured under `systems`; {_hint(system, list(chosen))}")
-    if (protocol := changes.pop("protocol", None)) not in (None, *get_args(Protocol)):
+    if (protocol := changes.pop("protocol", config.protocol)) not in get_args(Protocol):
         raise UserError(f"{place}no protocol is called `{protocol}`; {_hint(str(protocol), list(get_args(Protocol)))}")
     content: dict[str, Any] = chosen[system].given()
     for path, value in changes.items():
@@ -191,9 +197,15 @@ def settings_of(config: Config, name: str, corpus_type: str = "", key: str = "sy
             nested = {part: nested}
         content = merged(content, nested)
     try:
-        return type(chosen[system]).model_validate(content).resolved(corpus_type)
+        settings = type(chosen[system]).model_validate(content).resolved(corpus_type)
     except ValidationError as error:
         raise UserError(place + "; ".join(_lines(type(config), error, "systems", system))) from error
+    if protocol == "paper_last" and (waiting := settings.needing_scores()):
+        raise UserError(
+            f"{place}under the protocol `paper_last` no epoch has a score, which {' and '.join(waiting)} would need; "
+            "leave that out, or the protocol"
+        )
+    return settings
 
 
 def run_name(config: Config, name: str) -> str:

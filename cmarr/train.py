@@ -8,6 +8,7 @@ import json
 import logging
 import platform
 import resource
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import torch
 from cmarr.choice import Choice
 from cmarr.config import kind_of
 from cmarr.data import labels_of, load
-from cmarr.engine import Task, fit
+from cmarr.engine import Task, Watcher, fit
+from cmarr.history import Events, HistoryFile
 from cmarr.model_file import save
 from cmarr.runtime import start_torch
 from cmarr.seeds import derive
@@ -26,7 +28,7 @@ from cmarr.training_state import TrainingState
 from cmarr.variants import base
 from cmarr.vocabulary import MODALITIES
 from extractors.device import add_arguments as add_device_arguments
-from extractors.files import UserError, read_json, sha256, write_csv, write_json
+from extractors.files import UserError, read_json, sha256, write_json
 from extractors.fingerprint import code_fingerprint, versions
 from extractors.locks import hold
 from extractors.store import FeatureStore
@@ -48,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--stores", type=Path, required=True, help="folder of text.h5, speech.h5 and video.h5")
     parser.add_argument("--out-dir", type=Path, required=True)
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="also write TensorBoard's events, below this folder by run"
+    )
     add_device_arguments(parser)
 
 
@@ -106,14 +111,15 @@ def main(args: argparse.Namespace) -> None:
     folder = args.out_dir.with_name(f".{args.out_dir.name}.state")
     lock = hold(folder, args.out_dir)
     state = TrainingState(folder, fingerprint)
-    outcome = fit(system, Task(data, train, judged, choice, seeds, state))
+    history = HistoryFile(args.out_dir / "history.csv", plan["origin"])
+    with ExitStack() as opened:
+        watchers: list[Watcher] = [history]
+        if args.tensorboard:
+            run = args.tensorboard / args.corpus / args.system / f"fold{args.fold}" / f"seed{args.seed}"
+            watchers.append(opened.enter_context(closing(Events(run))))
+        outcome = fit(system, Task(data, train, judged, choice, seeds, state, watchers))
 
-    columns = dict.fromkeys(key for row in outcome.history for key in row)
-    write_csv(
-        args.out_dir / "history.csv",
-        [*columns, "origin"],
-        [dict.fromkeys(columns, "") | row | {"origin": plan["origin"]} for row in outcome.history],
-    )
+    history.write(outcome.history)
     last = system.stages()[-1]
     record = about | {
         "parameters": sum(parameter.numel() for parameter in system.parameters()),

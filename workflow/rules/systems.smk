@@ -57,7 +57,8 @@ rule train:
     shell:
         "python -m cmarr train --corpus {wildcards.corpus} --system {wildcards.system} --settings {params.settings:q}"
         " --features {params.features:q} --manifest {input.manifest} --folds {input.folds} --fold {wildcards.fold}"
-        " --seed {wildcards.seed} --stores {params.stores} --threads {threads} --out-dir {params.folder} > {log} 2>&1"
+        " --seed {wildcards.seed} --stores {params.stores} --threads {threads} --out-dir {params.folder}"
+        " {plan.tensorboard} > {log} 2>&1"
 
 
 rule predict:
