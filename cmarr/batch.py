@@ -25,3 +25,7 @@ class Batch:
     """(batch,) int64 class indices"""
     targets: Tensor | None = None
     """(batch, ...) float32, what `Stage.targets` gave for these utterances"""
+    class_weights: Tensor | None = None
+    """(classes,) float32, of each class in the cross-entropy"""
+    label_smoothing: float = 0.0
+    """share of each label that goes to all classes alike, in the cross-entropy"""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from cmarr.vocabulary import MISSING_CONDITIONS
 
 ROWS = ("validation", "test", "none")
 METRICS = ("mean_uar", "pooled_uar", "pooled_macro_f1")
+SMOOTHED = "_smoothed"
+"""ending of the column with the mean over epochs"""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,19 @@ class Choice:
     def column(self) -> str:
         """Of `scores`: the number that decides, the larger the better."""
         return f"{self.rows}_{self.metric}"
+
+    def deciding(self, window: int) -> str:
+        """The column that decides when scores are averaged over so many epochs."""
+        return self.column + SMOOTHED if window > 1 else self.column
+
+    def smoothed(self, history: Sequence[Mapping[str, Any]], window: int) -> dict[str, float]:
+        """The mean over the last `window` epochs, or all if there are fewer, where it decides; empty for a window of 1.
+
+        `history` has the rows of one stage.
+        """
+        if window == 1 or self.rows == "none":
+            return {}
+        return {self.deciding(window): float(np.mean([row[self.column] for row in history[-window:]]))}
 
     def scores(
         self, labels: NDArray[np.int64], guesses: Mapping[str, NDArray[np.int64]], classes: int

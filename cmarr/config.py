@@ -164,6 +164,11 @@ class Config(Settings):
     )
     seeds: tuple[int, ...] = Field((1,), min_length=1, description="one training per corpus, system, fold and seed")
     systems: Systems = Systems.model_validate({name: {} for name in Systems.model_fields})
+    tensorboard: bool = Field(
+        False,
+        description="trainings also write TensorBoard's events, below `<results>/tensorboard`; needs "
+        "`pip install tensorboard`, and repeats no training when it is changed",
+    )
     variants: tuple[str, ...] = Field(
         (), description="more columns of Table 2: <system>-<key>-<value>, such as cm_arr-beta-0.5"
     )
@@ -216,8 +221,8 @@ def settings_of(config: Config, name: str, corpus: str = "", key: str = "systems
     """Settings of a system or a variant of one for a corpus, by its name; without one, those that hold for all.
 
     Those that were published for the type of corpus stand below those under `systems`, then what was tuned for the
-    corpus, and the variant's on top. UserError tells what of the name is wrong, and the `key` it is from. A `protocol`
-    in the name is no setting.
+    corpus, and the variant's on top. UserError tells what of the name is wrong, and the `key` it is from; or which
+    settings need scores that the protocol does not have. A `protocol` in the name is no setting.
     """
     place, chosen = f"configuration: {key}: {name}: ", config.systems.chosen()
     try:
@@ -226,17 +231,24 @@ def settings_of(config: Config, name: str, corpus: str = "", key: str = "systems
         raise UserError(f"{place}{error}") from error
     if system not in chosen:
         raise UserError(f"{place}`{system}` is not configured under `systems`; {_hint(system, list(chosen))}")
-    if (protocol := changes.pop("protocol", None)) not in (None, *get_args(Protocol)):
+    if (protocol := changes.pop("protocol", config.protocol)) not in get_args(Protocol):
         raise UserError(f"{place}no protocol is called `{protocol}`; {_hint(str(protocol), list(get_args(Protocol)))}")
     tuned = config.tuned.get(corpus, {}).get(system)
     content = merged(chosen[system].given(), tuned.settings if tuned else {})
     for path, value in changes.items():
         content = merged(content, nested({path: None if value == "null" else value}))
     try:
-        found = type(chosen[system]).model_validate(content)
-        return found.resolved(config.corpora[corpus].type) if corpus else found
+        settings = type(chosen[system]).model_validate(content)
+        if corpus:
+            settings = settings.resolved(config.corpora[corpus].type)
     except ValidationError as error:
         raise UserError(place + "; ".join(_lines(type(config), error, "systems", system))) from error
+    if protocol == "paper_last" and (waiting := settings.needing_scores()):
+        raise UserError(
+            f"{place}under the protocol `paper_last` no epoch has a score, which {' and '.join(waiting)} would need; "
+            "leave that out, or the protocol"
+        )
+    return settings
 
 
 def run_name(config: Config, name: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,10 +16,12 @@ from cmarr.batch import Batch
 from cmarr.blocks.rows import moved
 from cmarr.choice import Choice
 from cmarr.data import Dataset
-from cmarr.optimisation import optimizer_of, rate_factor, set_up, train_step
+from cmarr.optimisation import class_weights, optimizer_of, rate_factor, set_up, train_step
 from cmarr.systems.base import Stage, SystemModule
-from cmarr.training_state import TrainingState
+from cmarr.training_progress import TrainingProgress
+from cmarr.training_state import Fit, Resumed, TrainingState, resume, save
 from cmarr.vocabulary import FULL, MODALITIES, availability, present
+from cmarr.weight_average import WeightAverage
 from extractors.console import counter
 from extractors.files import UserError
 
@@ -26,35 +29,11 @@ LOG = logging.getLogger("cmarr")
 EVALUATION_BATCH = 64
 Seeds = Callable[[str, int], int]
 """purpose and number of the epoch, counted over all stages, to a seed"""
+Watcher = Callable[[list[dict[str, Any]]], None]
 
 
 class NotFiniteError(UserError):
     """The loss is infinite or no number; the message names stage, epoch, step, parts and utterances."""
-
-
-@dataclass
-class Fit:
-    """A training so far."""
-
-    best: dict[str, Tensor] = field(default_factory=dict)
-    """weights of the chosen epoch, on the CPU"""
-    best_epochs: dict[str, int] = field(default_factory=dict)
-    """the chosen one of each stage, by its name"""
-    stage: int = 0
-    """number of the stage in work, from 0"""
-    history: list[dict[str, Any]] = field(default_factory=list)
-    """one row per epoch of each stage: learning rate, means of the loss parts and of the gradient's norm before
-    clipping, and the scores that choose the epoch"""
-    seconds: float = 0.0
-    """of all jobs that had a part in it, up to the last published state"""
-
-    def epochs(self, stage: Stage) -> list[dict[str, Any]]:
-        """Rows of one stage."""
-        return [row for row in self.history if row["stage"] == stage.name]
-
-    def chosen(self, stage: Stage) -> dict[str, Any] | None:
-        """Row of the chosen epoch of a stage; None before its first."""
-        return self.epochs(stage)[self.best_epochs[stage.name] - 1] if stage.name in self.best_epochs else None
 
 
 @dataclass
@@ -71,6 +50,13 @@ class Task:
     state: TrainingState
     counter: Callable[..., Any] = counter
     """makes the bar of the training, as `extractors.console.counter` does"""
+    watchers: Sequence[Watcher] = ()
+    """called with the history after each epoch, and with an earlier job's before the first one"""
+
+    def show(self, history: list[dict[str, Any]]) -> None:
+        """Call the watchers."""
+        for watch in self.watchers:
+            watch(history)
 
 
 def probabilities(
@@ -102,49 +88,90 @@ def fit(system: SystemModule, task: Task) -> Fit:
 
     Ties go to the earlier epoch. With `choice.rows` none, the last one is kept and nothing judged. Each training
     sample draws one of the stage's availability patterns, uniformly, whenever it is used, or each batch draws one for
-    all its samples. Every epoch has random streams of its own and ends by publishing the state; with a state at hand,
-    training goes on behind it, on a CPU with the same bits. UserError when the loss is not finite.
+    all its samples. Every epoch has random streams of its own. The state is published every few minutes, behind an
+    epoch, and at the end of each stage; with one at hand, training goes on behind it, on a CPU with the same bits.
+    UserError when the loss is not finite, or when settings need scores and nothing is judged.
     """
-    stages = system.stages()
-    outcome, optimizer_state = _resume(system, task)
-    begin = time.monotonic() - outcome.seconds
+    stages, device = system.stages(), task.data.labels.device
+    _check(stages, task.choice)
+    outcome, resumed = resume(task.state, system, device)
+    if outcome.history:
+        LOG.info("going on behind epoch %d", len(outcome.history))
+        task.show(outcome.history)
+    start = time.monotonic() - outcome.seconds
     steps = {stage.name: len(_batches(task.train, stage.training.batch_size)) for stage in stages}
-    total = sum(steps[stage.name] * stage.training.epochs for stage in stages)
-    with task.counter("training", "step", total, sum(steps[row["stage"]] for row in outcome.history)) as bar:
+    with TrainingProgress(stages, steps, outcome, task.counter) as progress:
         for number, stage in enumerate(stages):
             if number < outcome.stage:
                 continue
             if number > outcome.stage:
                 system.load_state_dict(outcome.best)
-                outcome.stage, optimizer_state = number, {}
-            first = len(outcome.epochs(stage)) + 1
-            if first == 1 and stage.begin:
+                outcome.stage, resumed = number, Resumed()
+            if not outcome.epochs(stage) and stage.begin:
                 with torch.no_grad():
                     stage.begin()
-            optimizer = optimizer_of(stage)
-            if optimizer_state:
-                optimizer.load_state_dict(optimizer.state_dict() | {"state": optimizer_state})
-            targets = _targets(system, stage, task)
-            for epoch in range(first, stage.training.epochs + 1):
-                row = _epoch(system, stage, task, epoch, len(outcome.history) + 1, optimizer, targets, bar)
+            work = _work(system, stage, task, resumed)
+            column = task.choice.deciding(stage.training.score_window)
+            progress.begin()
+            while not outcome.is_over(stage):
+                row = _epoch(system, work, task, outcome, progress.bar)
                 best = outcome.chosen(stage)
-                kept = best is None or task.choice.rows == "none" or row[task.choice.column] > best[task.choice.column]
-                if kept:
-                    outcome.best_epochs[stage.name] = epoch
-                    outcome.best = {name: value.detach().cpu().clone() for name, value in system.state_dict().items()}
                 outcome.history.append(row)
-                outcome.seconds = time.monotonic() - begin
-                _publish(system, optimizer, outcome, kept, task.state)
-            score = (outcome.chosen(stage) or {}).get(task.choice.column)
-            text = "" if score is None else f", {task.choice.column} {score:.2f} %"
-            LOG.info(
-                "%s: epoch %d of %d is kept%s",
-                stage.name,
-                outcome.best_epochs[stage.name],
-                len(outcome.epochs(stage)),
-                text,
-            )
+                better = best is None or column not in row or row[column] > best[column]
+                if better:
+                    outcome.best_epochs[stage.name] = row["epoch"]
+                over = outcome.is_over(stage)
+                if better and (over or column in row):
+                    outcome.best = {name: value.detach().cpu().clone() for name, value in work.weights(system).items()}
+                outcome.seconds = time.monotonic() - start
+                progress.epoch(stage, column)
+                task.show(outcome.history)
+                if over or task.state.is_due():
+                    save(task.state, system, stage, work.optimizer, work.average, outcome)
+            progress.end(stage, column)
     return outcome
+
+
+def _check(stages: tuple[Stage, ...], choice: Choice) -> None:
+    """UserError when a stage waits for, or averages, scores that there are none of."""
+    for stage in stages:
+        if choice.rows == "none" and (names := stage.training.needing_scores()):
+            raise UserError(
+                f"stage {stage.name}: under this protocol no epoch has a score, which {' and '.join(names)} would "
+                "need; leave that out, or take another protocol"
+            )
+
+
+@dataclass
+class Work:
+    """What a stage trains with."""
+
+    stage: Stage
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage | None
+    targets: Tensor | None
+    """of all rows of the data"""
+    class_weights: Tensor | None
+
+    def weights(self, system: SystemModule) -> dict[str, Tensor]:
+        """Those that are judged and kept, by name."""
+        own: dict[str, Tensor] = system.state_dict()
+        return own | self.average.state_dict() if self.average else own
+
+
+def _work(system: SystemModule, stage: Stage, task: Task, resumed: Resumed) -> Work:
+    """What a stage trains with, at its beginning or as a killed job left it."""
+    settings, labels = stage.training, task.data.labels
+    optimizer = optimizer_of(stage)
+    if resumed.optimizer:
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": resumed.optimizer})
+    average = WeightAverage(system, stage, settings.ema_decay) if settings.ema_decay else None
+    if average and resumed.average:
+        average.load_state_dict(resumed.average)
+    weights = None
+    if settings.class_weights == "balanced":
+        weights = class_weights(labels.cpu()[task.train], len(task.data.classes)).to(labels.device)
+    return Work(stage, optimizer, average, _targets(system, stage, task), weights)
 
 
 def _batches(rows: Tensor, size: int) -> list[Tensor]:
@@ -163,34 +190,31 @@ def _targets(system: SystemModule, stage: Stage, task: Task) -> Tensor | None:
     return everything.index_copy(0, task.train.to(found.device), found)
 
 
-def _epoch(
-    system: SystemModule,
-    stage: Stage,
-    task: Task,
-    epoch: int,
-    stream: int,
-    optimizer: torch.optim.Optimizer,
-    targets: Tensor | None,
-    bar: Any,
-) -> dict[str, Any]:
-    """One epoch and its scores: a row of the history. `stream` numbers the random streams."""
-    settings, data = stage.training, task.data
+def _epoch(system: SystemModule, work: Work, task: Task, outcome: Fit, bar: Any) -> dict[str, Any]:
+    """The next epoch and its scores: a row of the history."""
+    stage, data = work.stage, task.data
+    settings, earlier = stage.training, outcome.epochs(stage)
+    stream, epoch = len(outcome.history) + 1, len(earlier) + 1
     torch.manual_seed(task.seeds("dropout", stream))
     generator = torch.Generator().manual_seed(task.seeds("order and patterns", stream))
     order = _batches(task.train[torch.randperm(len(task.train), generator=generator)], settings.batch_size)
     first, steps = (epoch - 1) * len(order), settings.epochs * len(order)
-    rates = [settings.learning_rate * rate_factor(step, steps, settings) for step in range(first, first + len(order))]
     set_up(system, stage)
-    losses = _run(stage, data, targets, order, rates, optimizer, generator, bar)
-    guesses = {} if task.choice.rows == "none" else _guesses(system, stage, task)
+    losses = _run(work, data, order, range(first, first + len(order)), steps, generator, bar)
+    guesses = {}
+    if task.choice.rows != "none":
+        with work.average.in_place() if work.average else nullcontext():
+            guesses = _guesses(system, stage, task)
     means = _means(losses, data, order, stage, epoch)  # the first wait for the device
-    row = {"stage": stage.name, "epoch": epoch, "steps": len(order), "learning_rate": rates[0]}
+    rate = settings.learning_rate * rate_factor(first, steps, settings)
+    row = {"stage": stage.name, "epoch": epoch, "steps": len(order), "learning_rate": rate}
     row["gradient_norm"] = means.pop("gradient_norm")
     row |= {f"loss_{name}": mean for name, mean in means.items()}
     if guesses:
         labels = data.labels.cpu()[task.judged].numpy()
         found = {condition: guess.cpu().numpy() for condition, guess in guesses.items()}
         row |= task.choice.scores(labels, found, len(data.classes))
+        row |= task.choice.smoothed([*earlier, row], settings.score_window)
     return row
 
 
@@ -208,26 +232,35 @@ def _guesses(system: SystemModule, stage: Stage, task: Task) -> dict[str, Tensor
 
 
 def _run(
-    stage: Stage,
+    work: Work,
     data: Dataset,
-    targets: Tensor | None,
     order: list[Tensor],
-    rates: list[float],
-    optimizer: torch.optim.Optimizer,
+    numbers: range,
+    steps: int,
     generator: torch.Generator,
     bar: Any,
 ) -> dict[str, Tensor]:
-    """The steps of one epoch; what each logs, (steps,) each, still on the device."""
+    """The steps of one epoch, with their numbers among all `steps` of the stage; what each logs, (steps,) each, still
+    on the device.
+    """
+    stage, settings = work.stage, work.stage.training
     patterns = torch.tensor([availability(condition) for condition in stage.patterns])
     log: dict[str, list[Tensor]] = {}
-    for rows, rate in zip(order, rates, strict=True):
+    for rows, number in zip(order, numbers, strict=True):
         draws = len(rows) if stage.patterns_per == "sample" else 1
         drawn = patterns[torch.randint(len(patterns), (draws,), generator=generator)].expand(len(rows), -1)
-        batch = data.batch(rows, drawn)
-        if targets is not None:
-            batch = replace(batch, targets=targets.index_select(0, moved(rows, targets.device)))
-        for name, value in train_step(stage, batch, optimizer, rate).items():
+        targets = None if work.targets is None else work.targets.index_select(0, moved(rows, work.targets.device))
+        batch = replace(
+            data.batch(rows, drawn),
+            targets=targets,
+            class_weights=work.class_weights,
+            label_smoothing=settings.label_smoothing,
+        )
+        rate = settings.learning_rate * rate_factor(number, steps, settings)
+        for name, value in train_step(stage, batch, work.optimizer, rate).items():
             log.setdefault(name, []).append(value)
+        if work.average:
+            work.average.update(number + 1)
         bar.update()
     return {name: torch.stack(values) for name, values in log.items()}
 
@@ -245,37 +278,3 @@ def _means(losses: dict[str, Tensor], data: Dataset, order: list[Tensor], stage:
             f"learning_rate, or look at the features of its utterances with `python -m extractors show`: {names}"
         )
     return dict(zip(losses, table.mean(dim=1).tolist(), strict=True))
-
-
-def _publish(
-    system: SystemModule, optimizer: torch.optim.Optimizer, outcome: Fit, kept: bool, state: TrainingState
-) -> None:
-    """Publish the state; `kept`: the weights are those of the chosen epoch."""
-    tensors = {f"system.{name}": value for name, value in system.state_dict().items()}
-    for number, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{key}": value for key, value in values.items()}
-    if not kept:
-        tensors |= {f"best.{name}": value for name, value in outcome.best.items()}
-    plain = {name: value.detach().cpu().clone() for name, value in tensors.items()}  # shared weights are written twice
-    content = {key: getattr(outcome, key) for key in ("best_epochs", "stage", "history", "seconds")}
-    state.save(plain, content)
-
-
-def _resume(system: SystemModule, task: Task) -> tuple[Fit, dict[int, dict[str, Tensor]]]:
-    """The training so far with the state of its optimiser, the system as it was; an empty one without a state."""
-    found = task.state.load(task.data.labels.device)
-    if found is None:
-        return Fit(), {}
-    tensors, content = found
-    system.load_state_dict(_part(tensors, "system."))
-    values: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _part(tensors, "optimizer.").items():
-        number, key = name.split(".")
-        values.setdefault(int(number), {})[key] = tensor
-    best = _part(tensors, "best.") or _part(tensors, "system.")
-    LOG.info("going on behind epoch %d", len(content["history"]))
-    return Fit({name: value.cpu().clone() for name, value in best.items()}, **content), values
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cmarr.aggregate import Row, described, facts_of
-from cmarr.choice import METRICS
+from cmarr.choice import METRICS, SMOOTHED
 from cmarr.picture import colour, legend, notes_of, panels, save
 from extractors.files import UserError, read_csv, read_json
 
@@ -72,7 +72,7 @@ def panels_of(runs: list[Run]) -> dict[tuple[str, str], str]:
                 found[stage, name] = f"{prefix}loss: {name.removeprefix('loss_')}"
         for name in columns:
             rows, _, metric = name.partition("_")
-            if metric in METRICS:
+            if metric.removesuffix(SMOOTHED) in METRICS:
                 found[stage, name] = (
                     f"{prefix}{metric.replace('_', ' ').replace('uar', 'UAR')} on {rows} utterances (%)"
                 )

@@ -52,6 +52,16 @@ def decays(name: str, parameter: Tensor) -> bool:
     return parameter.ndim > 1 and "weight" in name.rstrip(".0123456789").rsplit(".", 1)[-1]
 
 
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """n / (k * count) of each class for n `labels` (n,), of which k of all `classes` occur; 0 for those that do not.
+
+    (classes,) float32, on the CPU. Their mean over the labels is 1.
+    """
+    counts = torch.bincount(labels.cpu(), minlength=classes).double()
+    shares = len(labels) / ((counts > 0).sum() * counts)
+    return torch.where(counts > 0, shares, 0.0).float()
+
+
 def rate_factor(step: int, steps: int, settings: Training) -> float:
     """Factor of the learning rate at a step from 0 of `steps` in all.
 

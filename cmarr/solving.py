@@ -7,8 +7,9 @@ import time
 
 import torch
 
-from cmarr.engine import Fit, Task, probabilities
+from cmarr.engine import Task, probabilities
 from cmarr.systems.base import SolvedModule
+from cmarr.training_state import Fit
 from cmarr.vocabulary import CONDITIONS
 
 LOG = logging.getLogger("cmarr")

@@ -9,21 +9,25 @@ import logging
 import platform
 import resource
 from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from cmarr.choice import Choice
 from cmarr.command import add_training_arguments, seeds_of, settings_of
-from cmarr.engine import Fit, fit
+from cmarr.engine import Watcher, fit
 from cmarr.fold_data import fingerprints, fold_data, notes, stores_in
+from cmarr.history import Events, HistoryFile
 from cmarr.model_file import save
 from cmarr.runtime import start_torch
 from cmarr.solving import solve
 from cmarr.systems.base import SolvedModule, SystemModule
-from cmarr.training_state import TrainingState
+from cmarr.training_state import Fit, TrainingState
 from cmarr.variants import base
-from extractors.files import read_json, sha256, write_csv, write_json
+from extractors.files import read_json, sha256, write_json
 from extractors.fingerprint import code_fingerprint, versions
 from extractors.locks import hold
 
@@ -35,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_training_arguments(parser)
     parser.add_argument("--fold", required=True)
     parser.add_argument("--trials", type=int, default=0, help="settings that tuning tried before, for the record")
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="also write TensorBoard's events, below this folder by run"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -70,14 +77,16 @@ def main(args: argparse.Namespace) -> None:
     lock = hold(folder, args.out_dir)
     state = TrainingState(folder, fingerprint)
     system, task = fold.start(module, settings, seeds_of(args, args.fold), device, state)
-    outcome = solve(system, task) if isinstance(system, SolvedModule) else fit(system, task)
+    history = HistoryFile(args.out_dir / "history.csv", plan["origin"])
+    with ExitStack() as opened:
+        watchers: list[Watcher] = [history]
+        if args.tensorboard:
+            run = args.tensorboard / args.corpus / args.system / f"fold{args.fold}" / f"seed{args.seed}"
+            watchers.append(opened.enter_context(closing(Events(run))))
+        task = replace(task, watchers=watchers)
+        outcome = solve(system, task) if isinstance(system, SolvedModule) else fit(system, task)
 
-    columns = dict.fromkeys(key for row in outcome.history for key in row)
-    write_csv(
-        args.out_dir / "history.csv",
-        [*columns, "origin"],
-        [dict.fromkeys(columns, "") | row | {"origin": plan["origin"]} for row in outcome.history],
-    )
+    history.write(outcome.history)
     record = about | {
         "trials": args.trials,
         "parameters": sum(parameter.numel() for parameter in system.parameters()),

@@ -47,6 +47,7 @@ class Plan:
         self.types = {name: corpus.type for name, corpus in self.config.corpora.items()}
         self.compared = FULL_MODEL in self.columns and bool(rivals(self.columns, FULL_MODEL))
         self.conditions, self.full_model = CONDITIONS, FULL_MODEL
+        self.tensorboard = f"--tensorboard {self.results}/tensorboard" if self.config.tensorboard else ""
         self._config_file = config_file
         self.gpus = int(any(Path("/dev").glob("nvidia[0-9]*")))
         # Jobs find this interpreter and these packages whether or not an environment is activated.
@@ -239,7 +240,8 @@ class Plan:
 
     def _names(self, names: Iterable[str]) -> list[str]:
         """Systems and variants as their runs are named, each once."""
-        return list(dict.fromkeys(run_name(self.config, name) for name in names))
+        with one_line():
+            return list(dict.fromkeys(run_name(self.config, name) for name in names))
 
     def _known(self, key: str) -> list[str]:
         """Folds of a study, by the key they are configured with; ends the program if there is no such fold."""

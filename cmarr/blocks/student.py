@@ -8,11 +8,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.imagination import imagination_errors, under_each_condition
-from cmarr.systems.base import SystemModule, labels_of
+from cmarr.systems.base import SystemModule, classification_loss
 
 
 class Student(SystemModule):
@@ -60,10 +59,10 @@ class Student(SystemModule):
 
         g, of which missing modalities have that of silence, is to be what the teacher has of the complete utterance.
         """
-        labels, settings = labels_of(batch), self.settings
+        settings = self.settings
         h, g = self.student(batch)
         logits, imagined = self.classified(h, g)
-        cls = functional.cross_entropy(logits, labels)
+        cls = classification_loss(logits, batch)
         errors = imagination_errors(batch, imagined, g, settings.regressed == "missing")
         weighted = (
             settings.imagination_weight * errors["imagination"] + settings.invariance_weight * errors["invariance"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.classifier import classifier
 from cmarr.blocks.utterance import Encoders
 from cmarr.settings.mmin import Family
-from cmarr.systems.base import labels_of
+from cmarr.systems.base import classification_loss
 from cmarr.vocabulary import MODALITIES
 
 
@@ -38,5 +37,5 @@ class Teacher(nn.Module):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Parts: `cls`, the cross-entropy."""
-        cls = functional.cross_entropy(self(batch), labels_of(batch))
+        cls = classification_loss(self(batch), batch)
         return {"total": cls, "cls": cls}

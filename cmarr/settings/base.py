@@ -51,6 +51,34 @@ class Training(Settings):
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         "fp32", description="of training; flows and distances stay in float32 under `bf16`, predictions are always fp32"
     )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="the stage ends after so many epochs without a better score; the learning rate still falls as "
+        "`epochs` plans it; null: all epochs",
+    )
+    score_window: int = Field(
+        1, ge=1, description="the epoch is chosen by the mean of the scores of this and the last epochs, so many in all"
+    )
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="of an exponential moving average of the weights, smaller in the first steps; the average is "
+        "judged and kept in place of the weights; null: none",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="of the cross-entropy alone; `balanced`: n / (classes * count) over the n training utterances of "
+        "the fold",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of each label that the cross-entropy gives to all classes alike"
+    )
+
+    def needing_scores(self) -> list[str]:
+        """Settings in use that mean nothing where no epoch is judged."""
+        return [name for name in ("patience", "score_window") if getattr(self, name) not in (None, 1)]
 
 
 class AnySystem(Settings):
@@ -73,6 +101,11 @@ class AnySystem(Settings):
         made = handler(merged(cls.PUBLISHED.get("", {}), given))
         made._given = dict(given)
         return made
+
+    def needing_scores(self) -> list[str]:
+        """Settings in use that mean nothing where no epoch is judged, such as `training.patience`."""
+        trainings = {name: value for name, value in self if isinstance(value, Training)}
+        return [f"{name}.{key}" for name, training in trainings.items() for key in training.needing_scores()]
 
     def given(self) -> dict[str, Any]:
         """What was set, nested as it was given."""

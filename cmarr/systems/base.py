@@ -129,3 +129,13 @@ def labels_of(batch: Batch) -> Tensor:
     if batch.labels is None:
         raise ValueError("a loss needs labels, and this batch has none")
     return batch.labels
+
+
+def classification_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of `logits` (batch, classes), with the batch's class weights and label smoothing; a scalar.
+
+    Its mean over utterances is weighted by their classes, as in PyTorch. ValueError without labels.
+    """
+    return functional.cross_entropy(
+        logits, labels_of(batch), weight=batch.class_weights, label_smoothing=batch.label_smoothing
+    )

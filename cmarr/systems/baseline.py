@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.fusion import fusion
 from cmarr.blocks.projection import Projection
 from cmarr.settings import Baseline, System
-from cmarr.systems.base import Stage, SystemModule, labels_of, observed
+from cmarr.systems.base import Stage, SystemModule, classification_loss, observed
 from cmarr.vocabulary import FULL, MODALITIES
 
 
@@ -37,7 +36,7 @@ class BaselineSystem(SystemModule):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Parts: `cls`, the cross-entropy."""
-        cls = functional.cross_entropy(self(batch), labels_of(batch))
+        cls = classification_loss(self(batch), batch)
         return {"total": cls, "cls": cls}
 
 

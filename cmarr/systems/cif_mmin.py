@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import cast
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.cascade import Cascade
@@ -19,7 +18,7 @@ from cmarr.blocks.pair_contrast import pair_contrast
 from cmarr.blocks.student import Student
 from cmarr.blocks.utterance import Encoders
 from cmarr.settings import CifMmin, System
-from cmarr.systems.base import Stage, SystemModule, labels_of
+from cmarr.systems.base import Stage, SystemModule, classification_loss
 from cmarr.vocabulary import FULL, MISSING_CONDITIONS, MODALITIES
 
 PAIRS = (("text", "video"), ("text", "speech"), ("video", "speech"))
@@ -87,7 +86,7 @@ class CifMminSystem(Student):
             modality: self.teacher_heads[modality](own)
             for modality, own in zip(MODALITIES, g.chunk(len(MODALITIES), dim=1), strict=True)
         }
-        cls = functional.cross_entropy(self.teacher_classify(h), labels_of(batch))
+        cls = classification_loss(self.teacher_classify(h), batch)
         contrasts = {f"{one}_{other}": pair_contrast(projected[one], projected[other]) for one, other in PAIRS}
         weighted = zip(self.settings.contrast_weights, contrasts.values(), strict=True)
         return {"total": cls + sum(weight * contrast for weight, contrast in weighted), "cls": cls, **contrasts}

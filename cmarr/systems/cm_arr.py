@@ -9,7 +9,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.flow import Flow
@@ -23,7 +22,7 @@ from cmarr.blocks.resample import mean_over_time, real_frames
 from cmarr.blocks.rows import moved, rows_of, spread
 from cmarr.blocks.umc import Umc, normal_init
 from cmarr.settings import CmArr, System
-from cmarr.systems.base import Stage, SystemModule, labels_of, observed
+from cmarr.systems.base import Stage, SystemModule, classification_loss, labels_of, observed
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS, MODALITIES
 
 
@@ -137,7 +136,7 @@ class CmArrSystem(SystemModule):
         x = {modality: aligned[modality][0] for modality in MODALITIES}
         encoded = {m: self.branch(m).flow(x[m]) for m in MODALITIES} if "nll" in self.weights else {}
         completed, recovered = self.complete(x, batch.available, {m: z for m, (z, _) in encoded.items()})
-        parts = {"cls": functional.cross_entropy(self.fuse(completed, batch.available), labels)}
+        parts = {"cls": classification_loss(self.fuse(completed, batch.available), batch)}
         if "udcl" in self.weights:
             parts["udcl"] = self.alignment_loss([aligned[modality][1] for modality in MODALITIES], batch.available)
         if "spcl" in self.weights:

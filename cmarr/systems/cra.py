@@ -21,7 +21,7 @@ from cmarr.blocks.resample import mean_over_time
 from cmarr.blocks.rows import moved, rows_of, spread
 from cmarr.blocks.teacher import Teacher
 from cmarr.settings import Cra, System
-from cmarr.systems.base import Stage, SystemModule, labels_of
+from cmarr.systems.base import Stage, SystemModule, classification_loss
 from cmarr.vocabulary import FULL, MISSING_CONDITIONS, MODALITIES
 
 
@@ -66,8 +66,8 @@ class JointCra(SystemModule):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Parts: `cls`, and `reconstruction`, squared errors of missing means, divided by their width and summed."""
-        labels, completed = labels_of(batch), self.completed(batch)
-        cls = functional.cross_entropy(self.classify(completed), labels)
+        completed = self.completed(batch)
+        cls = classification_loss(self.classify(completed), batch)
         errors = []
         for column, (modality, decode) in enumerate(self.decode.items()):
             rows = rows_of(~batch.available[:, column], completed.device)
@@ -111,15 +111,14 @@ class ImputingCra(SystemModule):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Parts: `imputation`, the cascade's mean squared error over all embeddings, is the total; `cls` has no say.
 
-        ValueError without targets.
+        ValueError without labels or targets.
         """
-        labels = labels_of(batch)
         if batch.targets is None:
-            raise ValueError("a loss needs targets, and this batch has none")
+            raise ValueError("a loss needs targets and labels, and this batch has no targets")
         filled, estimate = self._filled(batch.targets, batch.available)
         imputation = functional.mse_loss(estimate, batch.targets)
         with torch.no_grad():
-            cls = functional.cross_entropy(self.teacher.classify(filled), labels)
+            cls = classification_loss(self.teacher.classify(filled), batch)
         return {"total": imputation, "cls": cls, "imputation": imputation}
 
 

@@ -22,7 +22,7 @@ from cmarr.blocks.projection import Projection
 from cmarr.blocks.rcab import reconstruction
 from cmarr.blocks.rows import moved, rows_of, spread
 from cmarr.settings import Dicmor, System
-from cmarr.systems.base import Stage, SystemModule, labels_of, observed
+from cmarr.systems.base import Stage, SystemModule, classification_loss, labels_of, observed
 from cmarr.vocabulary import CONDITIONS, FULL, MISSING_CONDITIONS, MODALITIES
 
 
@@ -103,7 +103,7 @@ class DicmorSystem(SystemModule):
         completed, recovered = self.complete(x, batch.available, {m: z for m, (z, _) in encoded.items()})
         bits = [bits_per_dimension(log_det + self.prior(z, labels), z[0].numel()) for z, log_det in encoded.values()]
         parts = {
-            "cls": functional.cross_entropy(self.fuse(completed), labels),
+            "cls": classification_loss(self.fuse(completed), batch),
             "nll": torch.stack(bits).sum(),
             "rec": reconstruction_loss(x, recovered),
         }

@@ -11,7 +11,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.cascade import Cascade
@@ -21,7 +20,7 @@ from cmarr.blocks.moments import moment_discrepancy
 from cmarr.blocks.student import Student
 from cmarr.blocks.utterance import Encoders
 from cmarr.settings import IfMmin, System
-from cmarr.systems.base import Stage, SystemModule, labels_of
+from cmarr.systems.base import Stage, SystemModule, classification_loss
 from cmarr.vocabulary import FULL, MISSING_CONDITIONS, MODALITIES
 
 
@@ -84,7 +83,7 @@ class IfMminSystem(Student):
     def teacher_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Parts: `cls` and `cmd`, the mean over pairs of modalities of their invariant features' discrepancy."""
         h, g = self.teacher(batch)
-        cls = functional.cross_entropy(self.teacher_classify(torch.cat((h, g), dim=1)), labels_of(batch))
+        cls = classification_loss(self.teacher_classify(torch.cat((h, g), dim=1)), batch)
         pairs = combinations(g.chunk(len(MODALITIES), dim=1), 2)
         cmd = torch.stack([moment_discrepancy(one, other) for one, other in pairs]).mean()
         return {"total": cls + self.settings.cmd_weight * cmd, "cls": cls, "cmd": cmd}

@@ -20,7 +20,7 @@ from cmarr.blocks.initial import kaiming_
 from cmarr.blocks.teacher import Teacher
 from cmarr.blocks.utterance import Encoders
 from cmarr.settings import Mmin, System
-from cmarr.systems.base import Stage, SystemModule, labels_of
+from cmarr.systems.base import Stage, SystemModule, classification_loss
 from cmarr.vocabulary import FULL, MISSING_CONDITIONS, MODALITIES
 
 
@@ -77,11 +77,10 @@ class MminSystem(SystemModule):
         `cycle` is the error of the backward imagination, whose input is the output and whose target, held fixed, the
         input of the forward one.
         """
-        labels = labels_of(batch)
         h = self.encoders(batch, batch.available)
         imagined, codes = self.imagine(h)
         again, _ = (self.imagine_back or self.imagine)(imagined)
-        cls = functional.cross_entropy(self.classify(codes), labels)
+        cls = classification_loss(self.classify(codes), batch)
         settings = self.settings
         errors = imagination_errors(batch, imagined, missing_only=settings.regressed == "missing")
         cycle = functional.mse_loss(again, h.detach())

@@ -35,6 +35,16 @@ def test_scores_are_those_of_scikit_learn(rows: str, metric: str) -> None:
     assert len(scores) == 8
 
 
+def test_smoothed_scores_have_a_column_of_their_own_and_raw_ones_decide_without() -> None:
+    choice, rows = Choice("test", "mean_uar"), [{"test_mean_uar": value} for value in (10.0, 40.0, 70.0)]
+    assert choice.deciding(1) == choice.column == "test_mean_uar"
+    assert choice.smoothed(rows, 1) == {}
+    assert choice.deciding(2) == "test_mean_uar_smoothed"
+    assert choice.smoothed(rows, 2) == {"test_mean_uar_smoothed": 55}
+    assert choice.smoothed(rows, 9) == {"test_mean_uar_smoothed": 40}
+    assert Choice("none", "mean_uar").smoothed(rows, 2) == {}
+
+
 @pytest.mark.parametrize(("rows", "metric"), [("train", "mean_uar"), ("test", "war")])
 def test_an_unknown_choice_is_refused(rows: str, metric: str) -> None:
     with pytest.raises(ValueError, match="unknown choice"):

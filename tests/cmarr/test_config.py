@@ -212,3 +212,17 @@ def test_settings_that_are_as_configured_leave_the_name_of_a_run(name: str, run:
 
 def test_what_studies_need_of_a_system_is_not_asked_of_those_without_it() -> None:
     assert parse({"corpora": CORPORA, "systems": {"baseline": {}}}).studies.ablations[0].startswith("cm_arr-")
+
+
+@pytest.mark.parametrize(("key", "value"), [("patience", 5), ("score_window", 3)])
+def test_settings_that_need_scores_are_refused_under_a_protocol_without(key: str, value: int) -> None:
+    content = {"corpora": CORPORA, "systems": {"mmin": {"teacher": {key: value}}}}
+    assert settings_of(parse(content), "mmin").needing_scores() == [f"teacher.{key}"]
+    for config, name in (
+        (parse(content), "mmin-protocol-paper_last"),
+        (parse(content | {"protocol": "paper_last"}), "mmin"),
+    ):
+        with pytest.raises(UserError, match=rf"{name}: under the protocol `paper_last` .* teacher\.{key} ") as caught:
+            settings_of(config, name)
+        assert "\n" not in str(caught.value)
+    assert settings_of(parse({"corpora": CORPORA}), "mmin-protocol-paper_last").needing_scores() == []

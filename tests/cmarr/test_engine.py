@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from cmarr.batch import Batch
 from cmarr.choice import Choice
-from cmarr.engine import _run, fit, probabilities
+from cmarr.engine import Work, _run, fit, probabilities
 from cmarr.optimisation import optimizer_of
 from cmarr.settings import CmArr
 from cmarr.systems import build
 from cmarr.vocabulary import MODALITIES
+from cmarr.weight_average import WeightAverage
 from extractors.files import UserError
 from tests.cmarr.mock_training import TRAIN, Mock, Staged, dataset, run, task
 
@@ -163,10 +164,10 @@ def test_a_gpu_is_not_waited_for_within_an_epoch() -> None:
     data.packed = {name: replace(packed, values=packed.values.to(device)) for name, packed in data.packed.items()}
     system = build("cm_arr", CmArr(size="tiny"), dict.fromkeys(MODALITIES, 6), 4).to(device)
     (stage,) = system.stages()
-    optimizer = optimizer_of(stage)
+    work = Work(stage, optimizer_of(stage), WeightAverage(system, stage, 0.9), None, torch.ones(4, device=device))
     generator = torch.Generator().manual_seed(0)
     with counter("training", "step", 8) as bar:
         for mode in ("default", "error"):  # the first pass loads kernels
             torch.cuda.set_sync_debug_mode(mode)
-            _run(stage, data, None, list(TRAIN.split(4)), [1e-3] * 2, optimizer, generator, bar)
+            _run(work, data, list(TRAIN.split(4)), range(2), 2, generator, bar)
     torch.cuda.set_sync_debug_mode("default")

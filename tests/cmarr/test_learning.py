@@ -49,6 +49,9 @@ def test_panels_are_the_losses_and_what_chose_the_epoch(tmp_path: Path) -> None:
     found = panels_of(runs_of(written(tmp_path, "test")))
     assert list(found) == [("main", "loss_total"), ("main", "loss_udcl"), ("main", "test_pooled_uar")]
     assert found["main", "test_pooled_uar"] == "pooled UAR on test utterances (%)"
+    (smooth, *_) = runs_of(written(tmp_path, "test"))
+    smooth.history[0]["test_pooled_uar_smoothed"] = "51.0"
+    assert panels_of([smooth])["main", "test_pooled_uar_smoothed"] == "pooled UAR smoothed on test utterances (%)"
     none = panels_of(runs_of(written(tmp_path / "none", "none")))
     assert list(none) == [("main", "loss_total"), ("main", "loss_udcl")]
 

@@ -82,7 +82,8 @@ def test_a_killed_job_goes_on_and_leaves_no_trace(
             save_state(*_)
 
         save_state = TrainingState.save
-        patch.setattr("cmarr.train.save" if place == "model" else "cmarr.engine.TrainingState.save", killed)
+        patch.setattr("cmarr.training_state.SAVE_SECONDS", 0)
+        patch.setattr("cmarr.train.save" if place == "model" else "cmarr.training_state.TrainingState.save", killed)
         assert run("cmarr", VERBS, toy.train_arguments(out, system)) == 130
     assert (tmp_path / ".seed1.state").exists()
     with caplog.at_level("INFO"):
@@ -102,6 +103,52 @@ def test_a_second_training_of_the_same_run_is_refused(toy, tmp_path: Path, capsy
     other.close()
     assert run("cmarr", VERBS, toy.train_arguments(tmp_path / "seed1", "baseline")) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["seed1"]
+
+
+def test_the_history_grows_while_a_run_trains_and_is_whole_after_a_kill(
+    toy, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = read_json(model / "record.json")["system"]
+    out = tmp_path / "seed1"
+    monkeypatch.setattr("cmarr.training_state.SAVE_SECONDS", 0)
+    monkeypatch.setattr("cmarr.history.WRITE_SECONDS", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr("cmarr.training_state.TrainingState.save", lambda *_: sys.exit(1))
+        with pytest.raises(SystemExit):
+            run("cmarr", VERBS, toy.train_arguments(out, system))
+    whole = (model / "history.csv").read_text().splitlines()
+    assert (out / "history.csv").read_text().splitlines() == whole[:2]
+    assert run("cmarr", VERBS, toy.train_arguments(out, system)) == 0
+    assert (out / "history.csv").read_text().splitlines() == whole
+
+
+def test_events_are_written_on_request_and_are_no_reason_to_train_anew(
+    toy, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: dict[str, dict[int, int]] = {}
+
+    class Noted:
+        def __init__(self, folder: Path) -> None:
+            self.seen = events.setdefault(folder.relative_to(tmp_path).as_posix(), {})
+
+        def __call__(self, history: list[dict[str, object]]) -> None:
+            self.seen |= {row: len(history) for row in range(len(history)) if row not in self.seen}
+
+        def close(self) -> None:
+            self.seen[-1] = 0
+
+    monkeypatch.setattr("cmarr.train.Events", Noted)
+    arguments = toy.train_arguments(tmp_path / "seed1", read_json(model / "record.json")["system"])
+    with monkeypatch.context() as patch:
+        patch.setattr("cmarr.train.save", lambda *_: sys.exit(1))
+        with pytest.raises(SystemExit):
+            run("cmarr", VERBS, arguments)
+    assert not events
+    with caplog.at_level("INFO"):
+        assert run("cmarr", VERBS, [*arguments, "--tensorboard", str(tmp_path / "events")]) == 0
+    assert "going on behind epoch 3" in caplog.text
+    assert events == {f"events/toy/{arguments[4]}/fold1/seed1": {0: 3, 1: 3, 2: 3, -1: 0}}
+    assert (tmp_path / "seed1/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("changed", ["settings", "store"])

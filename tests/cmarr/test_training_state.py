@@ -11,12 +11,17 @@ from torch import Tensor
 from cmarr.batch import Batch
 from cmarr.choice import Choice
 from cmarr.config import kind_of
-from cmarr.engine import Fit, fit
+from cmarr.engine import Work, fit
 from cmarr.systems import build
-from cmarr.training_state import TrainingState
+from cmarr.training_state import Fit, TrainingState
 from cmarr.variants import base
 from cmarr.vocabulary import MODALITIES
 from tests.cmarr.mock_training import Mock, Staged, dataset, run, task
+
+
+@pytest.fixture(autouse=True)
+def _after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cmarr.training_state.SAVE_SECONDS", 0)
 
 
 class KilledError(Exception):
@@ -37,18 +42,41 @@ KINDS: dict[str, dict[str, Any]] = {
     "cra": SHORT | {"embedding": 8},
     "cra-impute": SMALL | {"kind": "impute", "imputation": SHORT["training"]},
     "dicmor": {"size": "tiny", "complete": SMALL["teacher"]} | SHORT,
-}
+    "mmin-ema": {
+        "embedding": 8, "cascade_layers": (8, 4), "cascade_blocks": 2,
+        "teacher": SMALL["teacher"] | {"ema_decay": 0.8}, "training": SHORT["training"] | {"ema_decay": 0.9},
+    },
+    "cm_arr-shared-ema-balanced-smoothing": {
+        "size": "tiny", "shared_weights": True,
+        "training": {
+            "epochs": 9, "batch_size": 4, "learning_rate": 0.01, "ema_decay": 0.9, "class_weights": "balanced",
+            "label_smoothing": 0.1,
+        },
+    },
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("rows", ["validation", "none"])
-@pytest.mark.parametrize("name", KINDS)
+SCORED: dict[str, dict[str, Any]] = {
+    "mmin-patience-window": {
+        "embedding": 8, "cascade_layers": (8, 4), "cascade_blocks": 2,
+        "teacher": {"epochs": 30, "batch_size": 4, "patience": 3, "score_window": 2, "ema_decay": 0.9},
+        "training": {"epochs": 30, "batch_size": 4, "learning_rate": 0.01, "patience": 4, "score_window": 3},
+    },
+}  # fmt: skip
+"""those that need judged rows"""
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [*((name, rows) for name in KINDS for rows in ("validation", "none")), *((name, "validation") for name in SCORED)],
+)
 def test_a_killed_training_ends_with_the_same_bits(
     name: str, rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at five random steps and started again, against one that ran through; the best epoch lies before some."""
     generator = torch.Generator().manual_seed(0)
     data = dataset(torch.randn(13, 6, generator=generator))
-    settings = kind_of(base(name)).model_validate(KINDS[name])
+    settings = kind_of(base(name)).model_validate((KINDS | SCORED)[name])
 
     def trained(folder: Path) -> tuple[Fit, dict[str, Tensor]]:
         torch.manual_seed(1)
@@ -124,6 +152,50 @@ def test_a_state_of_other_settings_or_a_damaged_one_is_no_use(tmp_path: Path) ->
     assert int(system.steps) == 4
     run(Mock(good_epochs=(1,)), tmp_path, epochs=2)
     assert fit_steps(tmp_path) == 4
+
+
+def test_a_state_is_saved_now_and_then_and_at_the_end_of_each_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch takes 120 s, and what a kill costs are the epochs since the last state."""
+    now, saved = [0.0], []
+    monkeypatch.setattr("cmarr.training_state.SAVE_SECONDS", 180)
+    monkeypatch.setattr("cmarr.training_state.time.monotonic", lambda: now[0])
+    save = TrainingState.save
+
+    def noted(state: TrainingState, tensors: dict[str, Tensor], content: dict[str, Any]) -> None:
+        saved.append(len(content["history"]))
+        save(state, tensors, content)
+
+    class Slow(Staged):
+        def loss(self, batch: Batch) -> dict[str, Tensor]:
+            now[0] += 60
+            return super().loss(batch)
+
+        def later_loss(self, batch: Batch) -> dict[str, Tensor]:
+            now[0] += 60
+            return super().later_loss(batch)
+
+    monkeypatch.setattr(TrainingState, "save", noted)
+    fit(Slow(good_epochs=(1,)), task(tmp_path))
+    assert saved == [2, 3, 5, 6]
+
+
+def test_where_the_last_epoch_is_kept_its_weights_are_copied_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cmarr.training_state.SAVE_SECONDS", 1e9)
+    system, copies = Mock(good_epochs=()), 0
+    weights = Work.weights
+
+    def counted(self: Work, system: Mock) -> dict[str, Tensor]:
+        nonlocal copies
+        copies += 1
+        return weights(self, system)
+
+    monkeypatch.setattr(Work, "weights", counted)
+    outcome = run(system, tmp_path, Choice("none", "mean_uar"), epochs=7)
+    assert (copies, int(outcome.best["steps"])) == (1, 14)
 
 
 def test_a_state_takes_the_place_of_all_others(tmp_path: Path) -> None:

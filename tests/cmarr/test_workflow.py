@@ -166,6 +166,8 @@ def test_the_comparison_of_protocols_has_every_system_under_both_with_the_first_
     assert [both.protocol(name) for name in ("mmin", "mmin-protocol-mmin_script")] == ["clean", "mmin_script"]
     assert both.system("mmin-protocol-mmin_script", "toy") == both.system("mmin", "toy")
     assert all(re.fullmatch(both.constraints["protocol"], name) for name in ("clean", "mmin_script", "paper_last"))
+    with pytest.raises(SystemExit, match=r"^error: .*mmin-protocol-paper_last: .* training\.patience "):
+        changed(plan, systems={"mmin": {"training": {"patience": 3}}}).study("protocols")
 
 
 def test_targets_as_released_are_those_of_iemocap_by_speaker(plan: Plan) -> None:
@@ -194,6 +196,8 @@ def test_jobs_get_complete_settings_as_json(plan: Plan) -> None:
     assert json.loads(plan.system("baseline", "toy"))["training"]["batch_size"] == 16
     assert json.loads(plan.encoder("text", "toy"))["model"] == "google-bert/bert-base-uncased"
     assert "\n" not in plan.features
+    flags = [changed(plan, tensorboard=chosen).tensorboard for chosen in (False, True)]
+    assert flags == [plan.tensorboard, "--tensorboard results/tensorboard"] == ["", flags[1]]
 
 
 def test_a_corpus_may_have_greys_of_its_own(plan: Plan, tmp_path: Path) -> None:

@@ -128,6 +128,13 @@ def test_an_edit_of_one_system_trains_that_system_only(finished: Project) -> Non
     path.write_text(before)
 
 
+def test_events_for_tensorboard_repeat_no_training(finished: Project) -> None:
+    assert finished.planned("--config", "tensorboard=true") == Counter()
+    model = "results/models/iemocap/cm_arr/fold3/seed1/model.safetensors"
+    job = finished.snakemake("-n", "-p", "-R", model, "--config", "tensorboard=true")
+    assert "--tensorboard results/tensorboard > " in job.stdout
+
+
 def test_an_edit_of_the_readme_runs_nothing(finished: Project) -> None:
     (finished.folder / "README.md").write_text("<!-- a comment -->\n")
     assert finished.planned() == Counter()

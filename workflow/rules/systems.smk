@@ -59,7 +59,7 @@ rule train:
         "python -m cmarr train --corpus {wildcards.corpus} --system {wildcards.system} --settings {params.settings:q}"
         " --features {params.features:q} --manifest {input.manifest} --folds {input.folds} --fold {wildcards.fold}"
         " --seed {wildcards.seed} --trials {params.trials} --stores {params.stores} --threads {threads}"
-        " --out-dir {params.folder} > {log} 2>&1"
+        " --out-dir {params.folder} {plan.tensorboard} > {log} 2>&1"
 
 
 rule predict:
