@@ -193,6 +193,17 @@ def test_balanced_weights_raise_the_recall_of_a_rare_class(tmp_path: Path) -> No
     assert sum(recall["balanced"]) > sum(recall["none"]) + 0.15
 
 
+def test_class_weights_come_from_training_utterances_alone(tmp_path: Path) -> None:
+    weights = []
+    for name, held_out in {"as it was": None, "all of the last class": 3}.items():
+        data, train = imbalanced(), torch.arange(0, 1200, 2)
+        if held_out is not None:
+            data.labels[1::2] = held_out
+        system = Linear(class_weights="balanced", epochs=1)
+        weights.append(fit(system, replace(task(tmp_path / name, NONE, data), train=train)).best["classify.weight"])
+    assert torch.equal(*weights)
+
+
 def test_smoothed_labels_make_probabilities_less_sure(tmp_path: Path) -> None:
     data, rows = imbalanced(), torch.arange(1200)
     sure = {}
