@@ -153,6 +153,7 @@ def test_a_killed_tuning_ends_with_the_same_numbers(
             raise Killed
 
     with monkeypatch.context() as patch:
+        patch.setattr("cmarr.training_state.SAVE_SECONDS", 0)
         patch.setattr("cmarr.engine.TrainingState.save", killed)
         assert run("cmarr", VERBS, arguments(toy, out, folds="12")) == 130
         assert run("cmarr", VERBS, arguments(toy, out, folds="12")) == 130
