@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
-import types
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import ConfigDict, Field, ValidationError, create_model, field_validator
 
 from cmarr.settings import (
     AnySystem,
@@ -31,9 +29,10 @@ from cmarr.settings import (
 )
 from cmarr.settings.space import at, nested
 from cmarr.variants import NAME, base, overrides, variant
-from extractors.explain import FOLDER, problems, sentence
+from cmarr.wrong_keys import hint, lines
+from extractors.explain import FOLDER
 from extractors.files import UserError
-from extractors.settings import TYPES, AnyCorpus, DensefaceTraining, Encoders, Name, Settings
+from extractors.settings import AnyCorpus, DensefaceTraining, Encoders, Name, Settings
 
 Protocol = Literal["clean", "clean_session", "paper_last", "paper_besttest", "mmin_clean", "mmin_script"]
 
@@ -187,18 +186,18 @@ def parse(content: Mapping[str, Any]) -> Config:
     try:
         config = kind.model_validate(content)
     except ValidationError as error:
-        raise UserError("\n".join(f"configuration: {line}" for line in _lines(kind, error))) from error
+        raise UserError("\n".join(f"configuration: {line}" for line in lines(kind, error))) from error
     if not config.systems.chosen():
         raise UserError("configuration: no system is chosen under `systems`; add `cm_arr: {}` or another one")
     if len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
         raise UserError("configuration: seeds: each seed is 0 or more and comes once")
     if config.studies.corpus not in (None, *config.corpora):
-        hint = _hint(str(config.studies.corpus), list(config.corpora))
-        raise UserError(f"configuration: studies.corpus: no corpus is called `{config.studies.corpus}`; {hint}")
+        near = hint(str(config.studies.corpus), list(config.corpora))
+        raise UserError(f"configuration: studies.corpus: no corpus is called `{config.studies.corpus}`; {near}")
     for corpus, of_corpus in config.tuned.items():
         if corpus not in config.corpora:
-            hint = _hint(corpus, list(config.corpora))
-            raise UserError(f"configuration: tuned: no corpus is called `{corpus}`; {hint}")
+            near = hint(corpus, list(config.corpora))
+            raise UserError(f"configuration: tuned: no corpus is called `{corpus}`; {near}")
         for name in of_corpus:
             settings_of(config, name, corpus, key=f"tuned.{corpus}")
             if name != base(name):
@@ -230,9 +229,9 @@ def settings_of(config: Config, name: str, corpus: str = "", key: str = "systems
     except ValueError as error:
         raise UserError(f"{place}{error}") from error
     if system not in chosen:
-        raise UserError(f"{place}`{system}` is not configured under `systems`; {_hint(system, list(chosen))}")
+        raise UserError(f"{place}`{system}` is not configured under `systems`; {hint(system, list(chosen))}")
     if (protocol := changes.pop("protocol", config.protocol)) not in get_args(Protocol):
-        raise UserError(f"{place}no protocol is called `{protocol}`; {_hint(str(protocol), list(get_args(Protocol)))}")
+        raise UserError(f"{place}no protocol is called `{protocol}`; {hint(str(protocol), list(get_args(Protocol)))}")
     tuned = config.tuned.get(corpus, {}).get(system)
     content = merged(chosen[system].given(), tuned.settings if tuned else {})
     for path, value in changes.items():
@@ -242,7 +241,7 @@ def settings_of(config: Config, name: str, corpus: str = "", key: str = "systems
         if corpus:
             settings = settings.resolved(config.corpora[corpus].type)
     except ValidationError as error:
-        raise UserError(place + "; ".join(_lines(type(config), error, "systems", system))) from error
+        raise UserError(place + "; ".join(lines(type(config), error, "systems", system))) from error
     if protocol == "paper_last" and (waiting := settings.needing_scores()):
         raise UserError(
             f"{place}under the protocol `paper_last` no epoch has a score, which {' and '.join(waiting)} would need; "
@@ -276,46 +275,3 @@ def check_roots(config: Config, config_file: str) -> None:
                 f"folder {corpus.root} is missing: set corpora.{name}.root in {config_file} to your copy of the "
                 f"release, delete {name} there if you have none, or run `make demo`, which needs no corpus"
             )
-
-
-def _lines(root: type[Config], error: ValidationError, *prefix: str) -> list[str]:
-    """One line per problem, in which `prefix` stands before the place below `root`."""
-    return [_explain(root, {**problem, "loc": (*prefix, *problem["loc"])}) for problem in problems(error)]
-
-
-def _hint(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean `{near[0]}`?" if near else f"valid keys are {', '.join(known)}"
-
-
-def _explain(root: type[Config], problem: dict[str, Any]) -> str:
-    path = [part for part in problem["loc"] if part != "[key]"]
-    shown = [*path[:2], *path[3:]] if path[0] == "corpora" else path  # the third part of a corpus is its type
-    place = ".".join(map(str, shown))
-    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        found = f": `{problem['ctx']['tag']}` is unknown" if "tag" in problem["ctx"] else " is missing"
-        return f"{place}.type{found}; valid ones are {', '.join(TYPES)}"
-    if problem["type"] != "extra_forbidden":
-        got = "" if isinstance(problem["input"], Mapping) else f" (got {problem['input']!r})"
-        return f"{place}: {sentence(problem)}{got}"
-    *parents, key = shown
-    known = _keys(root, path[:-1])
-    where = f"under `{'.'.join(map(str, parents))}`" if parents else "at the top level"
-    return f"unknown key `{key}` {where}: {_hint(str(key), known)}"
-
-
-def _keys(root: type[Config], path: list[str | int]) -> list[str]:
-    """Valid keys of the object at `path` below `root`, in which the name of a corpus is followed by its type."""
-    current: Any = root
-    for part in path:
-        if get_origin(current) is Annotated:
-            current = TYPES[str(part)]
-        else:
-            current = current.model_fields[str(part)].annotation if _is_model(current) else get_args(current)[1]
-        if get_origin(current) in (Union, types.UnionType):
-            current = next(option for option in get_args(current) if option is not type(None))
-    return list(current.model_fields)
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from cmarr.config import settings_of
+from cmarr.ending import one_line, stop
 from cmarr.settings.tuning import PROTOCOLS
 from cmarr.variants import base
-from cmarr.workflow import Plan, as_json, one_line, stop
+from cmarr.workflow import Plan, as_json
 from extractors.errors import UserError
 
 

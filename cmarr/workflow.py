@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 from cmarr.config import Config, Protocol, check_roots, parse, run_name, settings_of
+from cmarr.ending import one_line, stop
 from cmarr.facts import Facts, look
 from cmarr.targets import Rule, asked, check
 from cmarr.variants import PART, base, overrides, rivals, variant
 from cmarr.vocabulary import CONDITIONS, MODALITIES
 from extractors import hub
-from extractors.errors import UserError, line, number
+from extractors.errors import UserError
 from extractors.fingerprint import code_fingerprint
 from extractors.settings import Settings
 
@@ -283,24 +283,6 @@ def planned(content: Mapping[str, Any], folder: Path, config_files: Sequence[Pat
     """The plan of the Snakefile; ends the program if the configuration is wrong."""
     with one_line():
         return Plan(content, folder, str((*config_files, "config.yaml")[0]))
-
-
-@contextmanager
-def one_line() -> Iterator[None]:
-    """End the program with the line of an error; Snakemake would show one of an input function as a trace."""
-    try:
-        yield
-    except UserError as problem:
-        stop(problem)
-    except OSError as error:
-        if number(error) is None:
-            raise
-        stop(UserError(line(error)))
-
-
-def stop(problem: UserError) -> NoReturn:
-    """End the program with the error lines of a problem."""
-    sys.exit("error: " + str(problem).replace("\n", "\nerror: "))
 
 
 def as_json(settings: Settings, exclude: Any = None) -> str:
