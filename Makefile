@@ -24,7 +24,7 @@ $(READY): envs/requirements.lock
 demo: $(READY) ## run the whole pipeline on the synthetic demo corpus
 	python -m extractors demo-corpus --out results/demo/raw --sessions 3 --utterances 24 --jobs $(CORES)
 	snakemake --cores $(CORES) --configfile workflow/demo.yaml
-	@cat results/demo/table2.md
+	@cat results/demo/table2.txt
 
 unlock: $(READY) ## lift the lock of a killed demo; its jobs may live on, and not while another run is going on
 	snakemake --configfile workflow/demo.yaml --unlock

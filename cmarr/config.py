@@ -14,7 +14,20 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
-from cmarr.settings import Baseline, CifMmin, CmArr, Cra, Dicmor, Features, IfMmin, Mmin, System, merged
+from cmarr.settings import (
+    AnySystem,
+    Baseline,
+    CifMmin,
+    CmArr,
+    Cra,
+    Dicmor,
+    Features,
+    IfMmin,
+    Linear,
+    Majority,
+    Mmin,
+    merged,
+)
 from cmarr.variants import NAME, base, overrides, variant
 from extractors.explain import FOLDER, problems, sentence
 from extractors.files import UserError
@@ -31,6 +44,8 @@ class Systems(Settings):
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": ["object", "null"]}})
 
+    majority: Majority | None = None
+    linear: Linear | None = None
     cra: Cra | None = None
     mmin: Mmin | None = None
     if_mmin: IfMmin | None = None
@@ -45,19 +60,19 @@ class Systems(Settings):
         """A name without settings, as in `baseline:`, stands for the defaults."""
         return {} if value is None else value
 
-    def chosen(self) -> dict[str, System]:
+    def chosen(self) -> dict[str, AnySystem]:
         """The systems that are configured, by name, in the order of this class."""
         return {name: value for name, value in self if value is not None}
 
 
-def kind_of(system: str) -> type[System]:
+def kind_of(system: str) -> type[AnySystem]:
     """Settings class of a system; KeyError when there is no such system.
 
     That of a module of your own is its `SETTINGS`; only then is the module, and torch with it, imported. UserError when
     the module cannot be imported or has none.
     """
     if system in Systems.model_fields:
-        kind: type[System] = get_args(Systems.model_fields[system].annotation)[0]
+        kind: type[AnySystem] = get_args(Systems.model_fields[system].annotation)[0]
         return kind
     own = Path(__file__).parent / f"systems/{system}.py"
     if not re.fullmatch(NAME, system) or system == "base" or not own.is_file():
@@ -171,7 +186,7 @@ def parse(content: Mapping[str, Any]) -> Config:
     return config
 
 
-def settings_of(config: Config, name: str, corpus_type: str = "", key: str = "systems") -> System:
+def settings_of(config: Config, name: str, corpus_type: str = "", key: str = "systems") -> AnySystem:
     """Settings of a system or a variant of one for a type of corpus.
 
     UserError tells what of the name is wrong, and the `key` it is from. A `protocol` in the name is no setting.
@@ -215,7 +230,7 @@ def run_name(config: Config, name: str) -> str:
     return variant(base(name), changes)
 
 
-def _at(settings: System, path: str) -> Any:
+def _at(settings: AnySystem, path: str) -> Any:
     """Value of a setting, where dots reach nested ones."""
     return functools.reduce(getattr, path.split("."), settings)
 

@@ -178,7 +178,8 @@ def _epoch(
     losses = _run(stage, data, targets, order, rates, optimizer, generator, bar)
     guesses = {} if task.choice.rows == "none" else _guesses(system, stage, task)
     means = _means(losses, data, order, stage, epoch)  # the first wait for the device
-    row = {"stage": stage.name, "epoch": epoch, "learning_rate": rates[0], "gradient_norm": means.pop("gradient_norm")}
+    row = {"stage": stage.name, "epoch": epoch, "steps": len(order), "learning_rate": rates[0]}
+    row["gradient_norm"] = means.pop("gradient_norm")
     row |= {f"loss_{name}": mean for name, mean in means.items()}
     if guesses:
         labels = data.labels.cpu()[task.judged].numpy()

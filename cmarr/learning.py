@@ -28,6 +28,11 @@ class Run:
     record: dict[str, Any]
     history: list[Row]
 
+    @property
+    def axis(self) -> str:
+        """Column of the history that curves are drawn against: epochs, or candidates of a system that is solved."""
+        return "epoch" if "epoch" in self.history[0] else "candidate"
+
     def row(self) -> Row:
         """The run as tables describe it."""
         return {key: str(value) for key, value in self.record.items()} | facts_of(self.record)
@@ -51,11 +56,15 @@ def main(args: argparse.Namespace) -> None:
 
 
 def panels_of(runs: list[Run]) -> dict[tuple[str, str], str]:
-    """Stages and columns of the histories that are shown, with titles: losses of a stage, then what chose its epoch."""
-    stages = list(dict.fromkeys(row["stage"] for row in runs[0].history))
+    """Stages and columns of the histories that are shown, with titles: losses of a stage, then what chose its epoch.
+
+    None for a system that is solved without a choice.
+    """
+    history = [row for row in runs[0].history if row.get(runs[0].axis)]
+    stages = list(dict.fromkeys(row["stage"] for row in history))
     found = {}
     for stage in stages:
-        row = next(row for row in runs[0].history if row["stage"] == stage)
+        row = next(row for row in history if row["stage"] == stage)
         prefix = f"{stage}: " if len(stages) > 1 else ""
         columns = [name for name, value in row.items() if value]
         for name in columns:
@@ -71,10 +80,10 @@ def panels_of(runs: list[Run]) -> dict[tuple[str, str], str]:
 
 
 def draw(runs: list[Run]) -> Figure:
-    """A thin line per run, coloured by fold and dashed by seed; a dot marks the epoch that was kept."""
-    shown = panels_of(runs)
-    across = min(3, len(shown))
-    down = -(-len(shown) // across)
+    """A thin line per run, coloured by fold and dashed by seed; a dot marks the epoch or candidate that was kept."""
+    shown, axis = panels_of(runs), runs[0].axis
+    across = min(3, max(1, len(shown)))
+    down = max(1, -(-len(shown) // across))
     figure, axes = panels(down, across, 2.9 * down)
     folds = sorted({str(run.record["fold"]) for run in runs})
     seeds = sorted({int(run.record["seed"]) for run in runs})
@@ -85,16 +94,20 @@ def draw(runs: list[Run]) -> Figure:
             _curve(panel, run, stage, column, colour(place), style)
         panel.set_title(title, fontsize=10, loc="left")
         panel.grid(color="#eeeeee")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        if axis == "epoch":
+            panel.xaxis.get_major_locator().set_params(integer=True)
     for panel in axes.flat[len(shown) :]:
         panel.set_axis_off()
-    for panel in axes[-1]:
-        panel.set_xlabel("epoch")
+    for panel in axes.flat[max(0, len(shown) - across) : len(shown)]:
+        panel.set_xlabel(axis)
+    if not shown:
+        words = "This system is solved for, and nothing was chosen: there is no curve."
+        axes[0, 0].text(0.5, 0.5, words, horizontalalignment="center", transform=axes[0, 0].transAxes)
     for place, fold in enumerate(folds):
         axes[0, 0].plot([], [], color=colour(place), label=f"fold {fold}")
     for place, seed in enumerate(seeds):
         axes[0, 0].plot([], [], color="#555555", linestyle=STYLES[place % len(STYLES)], label=f"seed {seed}")
-    axes[0, 0].plot([], [], "o", color="#555555", markersize=4, label="epoch kept")
+    axes[0, 0].plot([], [], "o", color="#555555", markersize=4, label=f"{axis} kept")
     legend(figure)
     return figure
 
@@ -104,11 +117,16 @@ def _curve(panel: Axes, run: Run, stage: str, column: str, line_colour: str, sty
 
     rows = [row for row in run.history if row["stage"] == stage]
     values = np.array([float(row[column]) for row in rows])
-    epochs = np.array([int(row["epoch"]) for row in rows])
-    kept = epochs == run.record["best_epochs"][stage]
-    panel.plot(epochs, values, color=line_colour, linestyle=style, linewidth=0.8)
+    places = np.array([float(row[run.axis]) for row in rows])
+    if run.axis == "epoch":
+        kept = places == run.record["best_epochs"][stage]
+    else:
+        kept = np.array([row["kept"] == "1" for row in rows])
+        if places.min() > 0:
+            panel.set_xscale("log")
+    panel.plot(places, values, color=line_colour, linestyle=style, linewidth=0.8)
     panel.plot(
-        epochs[kept], values[kept], "o", color=line_colour, markersize=4, markeredgecolor="white", markeredgewidth=0.4
+        places[kept], values[kept], "o", color=line_colour, markersize=4, markeredgecolor="white", markeredgewidth=0.4
     )
     if column.startswith("loss_") and values.min() > 0:
         panel.set_yscale("log")

@@ -32,13 +32,13 @@ def printed(cell: Cell, metric: str) -> float:
     return float(number(float(getattr(cell, metric).array.mean())))
 
 
-def mean_ranks(found: Ranks, systems: Sequence[str]) -> list[list[str]]:
+def mean_ranks(found: Ranks, systems: Sequence[str], metrics: Sequence[str] = METRICS) -> list[list[str]]:
     """A row below a table: per system the mean rank over the seven conditions, by WAR / UAR; none for one system."""
     means = [
-        [np.mean([found[system, condition, metric] for condition in CONDITIONS]) for metric in METRICS]
+        [np.mean([found[system, condition, metric] for condition in CONDITIONS]) for metric in metrics]
         for system in systems
     ]
-    return [["mean rank", *(f"{war:.2f} / {uar:.2f}" for war, uar in means)]] if len(systems) > 1 else []
+    return [["mean rank", *(" / ".join(f"{mean:.2f}" for mean in own) for own in means)]] if len(systems) > 1 else []
 
 
 def places(found: Ranks, condition: str, metric: str) -> tuple[float, float]:

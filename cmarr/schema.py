@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from cmarr.config import Config
-from cmarr.settings import System
+from cmarr.settings import AnySystem
 from extractors.files import UserError, publish
 from extractors.settings import TYPES, Corpus, Settings
 
@@ -53,7 +53,7 @@ def _rows(model: type[BaseModel], prefix: str, defaults: Sequence[Settings] = ()
             yield from _corpus_rows(f"{key}.")
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             known = [getattr(each, name) for each in defaults]
-            known = [kind(), kind().resolved("msp_improv")] if issubclass(kind, System) else known
+            known = [kind(), kind().resolved("msp_improv")] if issubclass(kind, AnySystem) else known
             yield from _rows(kind, f"{key}.", defaults=known)
         else:
             given = [getattr(each, name) for each in defaults] or [field.get_default(call_default_factory=True)]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmarr.aggregate import FACTS, facts_of
+from cmarr.budget import BUDGET, budget_of
 from cmarr.metrics import confusion, uar, war
 from cmarr.vocabulary import CONDITIONS
 from extractors.files import UserError, read_csv, read_json, write_csv
@@ -17,7 +18,7 @@ from extractors.files import UserError, read_csv, read_json, write_csv
 RUN = ("corpus", "system", "fold", "seed", "condition")
 COLUMNS = (
     "corpus", "system", "protocol", "choice", "encoders", "speech", "fold", "seed", "condition",
-    "classes", "utterances", "war", "uar", "best_epoch", "origin", "notes",
+    "classes", "utterances", "war", "uar", "best_epoch", *BUDGET, "origin", "notes",
 )  # fmt: skip
 CONFUSION_COLUMNS = (*RUN, "label", "predicted", "count", *FACTS)
 
@@ -61,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
         for condition in CONDITIONS:
             _, labels, found = guesses(args.predictions / run / f"{condition}.csv", classes)
             counts = confusion(labels, found, len(classes))
-            about = record | facts_of(record) | {"condition": condition}
+            about = record | facts_of(record) | budget_of(record) | {"condition": condition}
             rows.append(
                 {key: about[key] for key in COLUMNS if key in about}
                 | {"classes": len(classes), "utterances": counts.sum()}

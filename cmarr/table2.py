@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cmarr import latex, markdown
+from cmarr import budget, latex, markdown, reference, terminal
 from cmarr.aggregate import FACTS, ROWS, SCORES, Row, Table, cells, conditions_of, facts, noted, number
+from cmarr.budget import BUDGET, Budgets
 from cmarr.confusion import pooled
 from cmarr.metrics import uar, war
 from cmarr.published import DIFFERENCE_COLUMNS, PAPER_COLUMNS, differences, paper
@@ -20,7 +21,9 @@ from extractors.files import UserError, publish, read_csv, write_csv
 
 POOLED = ("war_pooled", "uar_pooled")
 COLUMNS = ("corpus", "system", "condition", *SCORES, *POOLED, *FACTS)
-RANKED_COLUMNS = (*COLUMNS[: -len(FACTS)], *(f"rank_{metric}" for metric in METRICS), *FACTS)
+RANKED_COLUMNS = (
+    *COLUMNS[: -len(FACTS)], *(f"rank_{metric}" for metric in METRICS), reference.COLUMN, *BUDGET, *FACTS,
+)  # fmt: skip
 MEAN_RANK = "Mean rank: over the seven conditions; 1 is the best, and scores that are printed alike share a rank."
 
 
@@ -76,6 +79,7 @@ def add_score_arguments(parser: argparse.ArgumentParser) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_score_arguments(parser)
     parser.add_argument("--latex", type=Path, required=True, help="the same as LaTeX, for `booktabs`")
+    parser.add_argument("--text", type=Path, required=True, help="UAR alone, for a terminal of 120 columns")
     parser.add_argument("--published", type=Path, required=True, help="CSV: the scores that the paper prints")
     parser.add_argument("--difference", type=Path, required=True, help="CSV: scores less those of the paper")
     parser.add_argument(
@@ -99,15 +103,20 @@ def main(args: argparse.Namespace) -> None:
     rows = rows_of(table, scores, read_csv(args.confusions))
     tests = [row for path in args.significance for row in read_csv(path)]
     ranked: list[Row] = []
-    texts: dict[Path, list[str]] = {args.markdown: [], args.latex: [latex.HEAD]}
+    texts: dict[Path, list[str]] = {args.markdown: [], args.latex: [latex.HEAD], args.text: []}
     for corpus in dict.fromkeys(row["corpus"] for row in scores):
         systems = list(dict.fromkeys(row["system"] for row in scores if row["corpus"] == corpus))
         found = ranks(table, corpus, systems)
-        ranked += [row | ranks_of(row, found) for row in rows if row["corpus"] == corpus]
-        heads, last = {name: name for name in systems}, mean_ranks(found, systems)
-        below = [*([MEAN_RANK] if last else []), *verdict(tests, corpus)]
+        given = budget.budgets(scores, corpus)
+        ranked += [row | _beside(row, table, found, given) for row in rows if row["corpus"] == corpus]
+        heads, ranking = {name: name for name in systems}, mean_ranks(found, systems)
+        last = [*ranking, *budget.lines(given, systems)]
+        told = [*budget.sentences(given), *reference.below(table, corpus, systems)]
+        below = [*([MEAN_RANK] if ranking else []), *told, *verdict(tests, corpus)]
         texts[args.markdown] += markdown.section(corpus, heads, table, scores, last, below)
         texts[args.latex] += latex.section(corpus, heads, table, scores, found, last, below)
+        short = [*mean_ranks(found, systems, ["uar"]), *budget.lines(given, systems, ["trials", "steps"])]
+        texts[args.text] += terminal.section(corpus, systems, table, scores, found, short, told)
     write_csv(args.out, RANKED_COLUMNS, ranked)
     write_csv(args.published, PAPER_COLUMNS, paper())
     write_csv(args.difference, DIFFERENCE_COLUMNS, differences(table, scores, dict(args.types)))
@@ -116,6 +125,9 @@ def main(args: argparse.Namespace) -> None:
             draft.write_text("\n".join(lines), encoding="utf-8")
 
 
-def ranks_of(row: Row, found: Ranks) -> Row:
-    """Columns of the ranks of a row of the table."""
-    return {f"rank_{metric}": f"{found[row['system'], row['condition'], metric]:g}" for metric in METRICS}
+def _beside(row: Row, table: Table, found: Ranks, given: Budgets) -> Row:
+    """Further columns of a row of the table: its ranks, the difference to the reference, and what its system got."""
+    corpus, system, condition = row["corpus"], row["system"], row["condition"]
+    own = {name: "" if value is None else str(value) for name, value in given[system].items()}
+    ranking = {f"rank_{metric}": f"{found[system, condition, metric]:g}" for metric in METRICS}
+    return ranking | reference.difference(table, corpus, system, condition) | own

@@ -8,6 +8,7 @@ import json
 import logging
 import platform
 import resource
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import torch
 from cmarr.choice import Choice
 from cmarr.config import kind_of
 from cmarr.data import labels_of, load
-from cmarr.engine import Task, fit
+from cmarr.engine import Fit, Task, fit
 from cmarr.model_file import save
 from cmarr.runtime import start_torch
 from cmarr.seeds import derive
 from cmarr.settings import Features
+from cmarr.solving import solve
 from cmarr.systems import build
+from cmarr.systems.base import SolvedModule, SystemModule
 from cmarr.training_state import TrainingState
 from cmarr.variants import base
 from cmarr.vocabulary import MODALITIES
@@ -32,7 +35,7 @@ from extractors.locks import hold
 from extractors.store import FeatureStore
 
 LOG = logging.getLogger("cmarr")
-PACKAGES = ("torch", "numpy", "h5py", "safetensors")
+PACKAGES = ("torch", "numpy", "h5py", "safetensors", "scikit-learn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--stores", type=Path, required=True, help="folder of text.h5, speech.h5 and video.h5")
     parser.add_argument("--out-dir", type=Path, required=True)
+    parser.add_argument("--trials", type=int, default=0, help="settings that were tried before these; for the record")
     add_device_arguments(parser)
 
 
@@ -106,7 +110,8 @@ def main(args: argparse.Namespace) -> None:
     folder = args.out_dir.with_name(f".{args.out_dir.name}.state")
     lock = hold(folder, args.out_dir)
     state = TrainingState(folder, fingerprint)
-    outcome = fit(system, Task(data, train, judged, choice, seeds, state))
+    task = Task(data, train, judged, choice, seeds, state)
+    outcome = solve(system, task) if isinstance(system, SolvedModule) else fit(system, task)
 
     columns = dict.fromkeys(key for row in outcome.history for key in row)
     write_csv(
@@ -114,12 +119,10 @@ def main(args: argparse.Namespace) -> None:
         [*columns, "origin"],
         [dict.fromkeys(columns, "") | row | {"origin": plan["origin"]} for row in outcome.history],
     )
-    last = system.stages()[-1]
     record = about | {
+        "trials": args.trials,
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
-        "best_epoch": outcome.best_epochs[last.name],
-        "best_epochs": outcome.best_epochs,
-        "scores": {k: value for k, value in (outcome.chosen(last) or {}).items() if k.startswith(f"{choice.rows}_")},
+        **_found(system, outcome, choice),
         "seconds": round(outcome.seconds, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
@@ -127,6 +130,19 @@ def main(args: argparse.Namespace) -> None:
     save(args.out_dir / "model.safetensors", outcome.best, statistics, plan["origin"])
     state.remove()
     lock.close()
+
+
+def _found(system: SystemModule, outcome: Fit, choice: Choice) -> dict[str, Any]:
+    """What a training was given and has chosen; `candidates`: per choice of a system that is solved."""
+    history, stages = outcome.history, system.stages()
+    if stages:
+        spent = {"epochs": len(history), "steps": sum(row["steps"] for row in history)}
+        best = {"best_epoch": outcome.best_epochs[stages[-1].name], "best_epochs": outcome.best_epochs}
+        row = outcome.chosen(stages[-1]) or {}
+    else:
+        tried = Counter(row["stage"] for row in history if "candidate" in row)
+        spent, best, row = {"candidates": max(tried.values(), default=0)}, {}, history[-1]
+    return spent | best | {"scores": {key: value for key, value in row.items() if key.startswith(f"{choice.rows}_")}}
 
 
 def _fingerprints(stores: dict[str, Path]) -> dict[str, dict[str, str]]:

@@ -52,15 +52,14 @@ class Training(Settings):
     )
 
 
-class System(Settings):
-    """What every system has.
+class AnySystem(Settings):
+    """What the settings of every system can do.
 
     `PUBLISHED` holds nested values that stand wherever none is given, in place of the defaults of the fields: those of
     every corpus under "", and above them those of one type of corpus (`extractors.settings.TYPES`).
     """
 
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    training: Training = Training()
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")
@@ -79,6 +78,12 @@ class System(Settings):
     def resolved(self, corpus_type: str) -> Self:
         """The settings for a type of corpus, whose published values stand where none was given."""
         return type(self).model_validate(merged(self.PUBLISHED.get(corpus_type, {}), self._given))
+
+
+class System(AnySystem):
+    """Settings of a system that is trained in epochs."""
+
+    training: Training = Training()
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

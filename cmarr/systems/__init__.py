@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from cmarr.settings import System
+from cmarr.settings import AnySystem
 from cmarr.systems.base import SystemModule
 
 
-def build(name: str, settings: System, dims: dict[str, int], classes: int) -> SystemModule:
+def build(name: str, settings: AnySystem, dims: dict[str, int], classes: int) -> SystemModule:
     """A fresh system, initialised from torch's global random state.
 
     `name` is a module of this package with `build(settings, dims, classes)`; it is imported only here, so a walk along

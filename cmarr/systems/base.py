@@ -6,15 +6,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cmarr.batch import Batch
 from cmarr.blocks.rows import rows_of, spread
 from cmarr.settings import Training
 from cmarr.vocabulary import CONDITIONS, MODALITIES
+
+if TYPE_CHECKING:
+    from cmarr.choice import Choice
+    from cmarr.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,28 @@ class SystemModule(nn.Module, ABC):
         Every modality of every sample is real; `batch.available` says which ones count as missing. ValueError without
         labels.
         """
+
+
+class SolvedModule(SystemModule):
+    """A classifier whose weights are solved for at once, not trained in epochs: it has no stages."""
+
+    @abstractmethod
+    def solve(self, data: Dataset, train: Tensor, judged: Tensor, choice: Choice) -> list[dict[str, Any]]:
+        """Set the weights from the rows `train` of the data, (utterances,) on the CPU, without gradient.
+
+        What is chosen is chosen by `choice.scores` of the rows `judged`; there are none under protocols without. One
+        dictionary per candidate, which becomes a row of history.csv: `stage` (what a candidate was chosen for, such as
+        a condition), `candidate` (a number), `kept` (1 or 0) and its scores; none where nothing is chosen.
+        """
+
+    def stages(self) -> tuple[Stage, ...]:
+        """None."""
+        return ()
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Parts: `cls`, the cross-entropy."""
+        cls = functional.cross_entropy(self(batch), labels_of(batch))
+        return {"total": cls, "cls": cls}
 
 
 @runtime_checkable

@@ -40,6 +40,7 @@ def random_results(factory: pytest.TempPathFactory) -> Path:
             "corpus": corpus, "system": system, "protocol": "paper_besttest", "choice": "test", "encoders": "frozen",
             "speech": SPEECH, "fold": fold[4:], "seed": int(seed[4:]), "best_epoch": 1, "origin": "synthetic",
             "notes": NOTES[corpus], "classes": classes,
+            "trials": 4, "epochs": 9 + int(seed[4:]), "steps": 1500 * int(seed[4:]), "parameters": 1234567,
         }  # fmt: skip
         write_json(folder / "models" / name / "record.json", record)
         labels = truth.setdefault((corpus, fold), rng.choice(classes, 30))

@@ -29,7 +29,9 @@ def test_without_judges_the_last_epoch_is_kept(tmp_path: Path) -> None:
     outcome = run(Mock(good_epochs=(2,)), tmp_path, Choice("none", "mean_uar"))
     assert outcome.best_epochs["main"] == 4
     assert int(outcome.best["steps"]) == 8
-    assert set(outcome.history[0]) == {"stage", "epoch", "learning_rate", "gradient_norm", "loss_total", "loss_cls"}
+    told = {"stage", "epoch", "steps", "learning_rate", "gradient_norm", "loss_total", "loss_cls"}
+    assert set(outcome.history[0]) == told
+    assert [row["steps"] for row in outcome.history] == [2] * 4
 
 
 def test_scores_of_test_rows_are_called_so(tmp_path: Path) -> None:

@@ -27,9 +27,11 @@ from tests.cmarr.random_results import (
 )
 
 FILES = {
-    "out": "table2.csv", "markdown": "table2.md", "latex": "table2.tex", "published": "table2_paper.csv",
+    "out": "table2.csv", "markdown": "table2.md", "latex": "table2.tex", "text": "table2.txt",
+    "published": "table2_paper.csv",
     "difference": "table2_difference.csv",
 }  # fmt: skip
+LAST = ("mean rank", "trials", "epochs", "steps", "parameters")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,8 @@ def test_every_number_of_table_2_follows_from_the_prediction_files(results: Path
             pooled = recomputed_pooled(results, corpus, system, conditions)
             assert (row["war_pooled"], row["uar_pooled"]) == pytest.approx(pooled, abs=0.006)
             assert (row["folds"], row["seeds"], row["origin"]) == (folds, 2, "synthetic")
+            assert tuple(row[["trials", "epochs", "steps", "parameters"]]) == (4, 10, 2250, 1234567)
+            assert row[["candidates", "minus_linear_uar"]].isna().all()
             assert (row["protocol"], row["choice"], row["encoders"]) == ("paper_besttest", "test", "frozen")
             assert row["notes"] == "; ".join([*NOTES[corpus], *[CUT] * int(beyond)])
 
@@ -84,7 +88,7 @@ def test_every_number_of_table_2_follows_from_the_prediction_files(results: Path
 def test_the_printed_table_has_the_papers_rows_and_says_synthetic(results: Path) -> None:
     text = (results / "table2.md").read_text()
     first = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
-    assert first == 2 * ["available", "t", "s", "v", "v,t", "s,v", "s,t", "average", "s,v,t", "mean rank"]
+    assert first == 2 * ["available", "t", "s", "v", "v,t", "s,v", "s,t", "average", "s,v,t", *LAST]
     sections = dict(zip(CORPORA, text.split("## ")[1:], strict=True))
     for corpus, (_, folds) in CORPORA.items():
         assert sections[corpus].startswith(f"{corpus} (synthetic)\n")

@@ -48,6 +48,8 @@ def test_a_record_says_what_was_trained_on_what(toy, model: Path) -> None:
     assert [row["epoch"] for row in history] == ["1", "2", "3"]
     best = max(range(3), key=lambda row: float(history[row]["validation_mean_uar"]))
     assert record["best_epoch"] == best + 1
+    train = len(read_json(toy.folds)["folds"]["1"]["train"])
+    assert (record["trials"], record["epochs"], record["steps"]) == (0, 3, 3 * -(-train // 16))
     with safe_open(model / "model.safetensors", "pt") as file:
         assert file.metadata() == {"origin": "synthetic"}
 

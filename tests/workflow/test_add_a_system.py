@@ -1,4 +1,4 @@
-"""docs/add-a-system.md, executed: its file is written, its entry configured, and Table 2 has a column for it."""
+"""docs/add-a-system.md, executed: its files are written, its entries configured, and Table 2 has columns for them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ from tests.workflow.project import ROOT, Project
 PAGE = (ROOT / "docs" / "add-a-system.md").read_text()
 
 
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
 def block(language: str) -> str:
-    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    return str(text)
+    (text,) = blocks(language)
+    return text
 
 
 @pytest.fixture
 def project(tmp_path: Path, finished: Project) -> Project:
-    """A copy of a finished run, with the page's file and its entry beside another system."""
+    """A copy of a finished run, with the page's files and their entries beside another system."""
     made = Project(tmp_path / "project")
     shutil.copytree(finished.folder, made.folder)
-    (made.folder / "cmarr/systems/vote.py").write_text(block("python"))
+    for name, text in zip(("vote", "nearest"), blocks("python"), strict=True):
+        (made.folder / f"cmarr/systems/{name}.py").write_text(text)
     content = yaml.safe_load((finished.folder / "small.yaml").read_text())
     cm_arr = content["systems"]["cm_arr"]
     content |= {
@@ -42,12 +47,16 @@ def test_a_system_is_one_file_and_one_entry(project: Project) -> None:
     job = project.snakemake(*words)
     assert job.returncode == 0, job.stdout
     rows = read_csv(project.folder / "results/table2.csv")
-    assert list(dict.fromkeys(row["system"] for row in rows)) == ["cm_arr", "vote", "vote-dropout-0"]
+    assert list(dict.fromkeys(row["system"] for row in rows)) == ["cm_arr", "nearest", "vote", "vote-dropout-0"]
     record = read_json(project.folder / "results/models/iemocap/vote/fold1/seed1/record.json")
     assert record["settings"]["dropout"] == 0.1
     assert record["settings"]["training"]["epochs"] == 20
-    means = [float(row["uar_mean"]) for row in rows if (row["system"], row["condition"]) == ("vote", "svt")]
-    assert means[0] > 40  # the demo's features tell the four classes
+    means = {row["system"]: float(row["uar_mean"]) for row in rows if row["condition"] == "svt"}
+    assert min(means["vote"], means["nearest"]) > 40  # the demo's features tell the four classes
+    assert {row["epochs"] for row in rows if row["system"] == "nearest"} == {""}
+    assert "Solved for, not trained in epochs: nearest." in (project.folder / "results/table2.txt").read_text()
+    curve = "results/figures/learning/iemocap/nearest.png"
+    assert project.snakemake(curve).returncode == 0
 
     module = project.folder / "cmarr/systems/vote.py"
     module.write_text(module.read_text().replace("logits = 0\n", "logits = 0.0\n"))

@@ -82,7 +82,7 @@ def test_every_made_file_says_where_its_data_come_from(finished: Project) -> Non
     for path in results.rglob("*.h5"):
         with h5py.File(path) as file:
             assert file.attrs["origin"].decode() == "synthetic"
-    for name in ("table2.md", "table2.tex", "table3.md", "protocols.md"):
+    for name in ("table2.md", "table2.tex", "table2.txt", "table3.md", "protocols.md"):
         assert "synthetic" in (results / name).read_text()
     for path in results.rglob("record.json"):
         encoders = [store["encoder"] for store in json.loads(path.read_text())["inputs"].values() if "encoder" in store]

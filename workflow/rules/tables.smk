@@ -90,6 +90,7 @@ rule table2:
         table=f"{R}/table2.csv",
         markdown=f"{R}/table2.md",
         latex=f"{R}/table2.tex",
+        text=f"{R}/table2.txt",
         published=f"{R}/table2_paper.csv",
         difference=f"{R}/table2_difference.csv",
     params:
@@ -107,7 +108,7 @@ rule table2:
     shell:
         "python -m cmarr table2 --scores {input.scores} --confusions {input.confusions} --types {params.types}"
         " --significance {input.significance} --out {output.table} --markdown {output.markdown}"
-        " --latex {output.latex} --published {output.published} --difference {output.difference} > {log} 2>&1"
+        " --latex {output.latex} --text {output.text} --published {output.published} --difference {output.difference} > {log} 2>&1"
 
 
 rule protocols:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from cmarr.batch import Batch
-from cmarr.settings import Baseline, CifMmin, CmArr, Cra, Dicmor, IfMmin, Mmin, System
+from cmarr.settings import AnySystem, Baseline, CifMmin, CmArr, Cra, Dicmor, IfMmin, Linear, Majority, Mmin, System
 from cmarr.systems import build
 from cmarr.systems.base import Stage, SystemModule
 
@@ -23,7 +23,7 @@ def dicmor(**settings: object) -> tuple[str, System]:
 SURE = {"text_dropout": 0, "teacher_dropout": 0, "head_dropout": 0}
 IMAGINING = SURE | {"embedding": 16, "speech_pool": 2, "cascade_layers": (64, 32), "cascade_blocks": 2}
 JOINT = SURE | {"embedding": 128, "joint_layers": (64, 32)}
-SYSTEMS: dict[str, tuple[str, System]] = {
+SYSTEMS: dict[str, tuple[str, AnySystem]] = {
     "cm_arr": variant(),
     "no_udcl": variant(ablation="no_udcl"),
     "no_udcl_bypassed": variant(ablation="no_udcl", x_source="R"),
@@ -76,7 +76,11 @@ SYSTEMS: dict[str, tuple[str, System]] = {
     "baseline_text_asks": ("baseline", Baseline(size="tiny", fusion="text_asks", residual="scaled")),
     "baseline_each_asks": ("baseline", Baseline(size="tiny", fusion="each_asks")),
     "baseline_means": ("baseline", Baseline(size="tiny", fusion="means")),
+    "linear": ("linear", Linear()),
+    "majority": ("majority", Majority()),
 }
+SOLVED = [name for name, (_, settings) in SYSTEMS.items() if not isinstance(settings, System)]
+"""those without a training in epochs"""
 TAUGHT = [name for name, (system, _) in SYSTEMS.items() if "mmin" in system or "impute" in name]
 """those with a frozen teacher"""
 IDLE = {
@@ -122,7 +126,8 @@ def prepare(system: SystemModule, number: int = -1) -> Stage:
 
 def with_targets(system: SystemModule, batch: Batch, number: int = -1) -> Batch:
     """The batch with what a stage needs to know about its utterances."""
-    targets = system.stages()[number].targets
+    stages = system.stages()
+    targets = stages[number].targets if stages else None
     if targets is None:
         return batch
     training = {module: module.training for module in system.modules()}
