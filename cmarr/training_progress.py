@@ -51,7 +51,7 @@ class TrainingProgress:
     def begin(self) -> None:
         """A stage is about to train."""
         self._start = self._epoch = time.monotonic()
-        self._first = self.bar.n
+        self._before = len(self._outcome.history)
 
     def epoch(self, stage: Stage, column: str) -> None:
         """An epoch is over; a line says what it brought, at most one a second.
@@ -68,7 +68,10 @@ class TrainingProgress:
         score = ""
         if best := column in row and outcome.chosen(stage):
             score = f", {column} {row[column]:.2f} % (best {best[column]:.2f} in epoch {best['epoch']})"
-        left = (now - self._start) / (self.bar.n - self._first) * (self.bar.total - self.bar.n)
+        own = self._steps[stage.name]
+        to_come = own * (stage.training.epochs - row["epoch"])
+        to_come += sum(self._steps[each.name] * each.training.epochs for each in self._stages[outcome.stage + 1 :])
+        left = (now - self._start) / (own * (len(outcome.history) - self._before)) * to_come
         bound = "at most " if any(each.training.patience for each in self._stages[outcome.stage :]) else ""
         time_left = bound + self.bar.format_interval(left)
         LOG.info(

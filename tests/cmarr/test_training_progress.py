@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from torch import Tensor
+from tqdm import tqdm
 
 from cmarr import training_progress
 from cmarr.batch import Batch
@@ -86,3 +87,19 @@ def test_short_epochs_share_a_line_a_second(
         "first: epoch 1", "first: epoch 3", "first: epoch 3", "main: epoch 2", "main: epoch 3",
     ]  # fmt: skip
     assert "uar" not in "".join(found)
+
+
+def test_a_bar_that_is_switched_off_changes_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    system = Timed(good_epochs=(2,))
+    monkeypatch.setattr(training_progress.time, "monotonic", lambda: system.now)
+    with caplog.at_level("INFO", "cmarr"):
+        fit(
+            system,
+            replace(task(tmp_path, CLEAN), counter=lambda what, unit, total, done: tqdm(total=total, disable=True)),
+        )
+    left = [record.getMessage().split(", ")[-1] for record in caplog.records]
+    assert [words for words in left if words.endswith("left")] == [
+        f"0{minutes}:00 left" for minutes in (5, 4, 3, 2, 1, 0)
+    ]
