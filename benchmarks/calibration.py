@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cmarr.bootstrap import Floats, Fold, compared, limits, two_sided
+from cmarr.bootstrap import Floats, Fold, compared, holm, limits, two_sided
 
 UNITS = ("dialogue", "speaker", "utterance")
 CLASSES = 4
@@ -70,15 +70,20 @@ class Result:
     width: Floats
 
 
-def measured(world: World, unit: str, worlds: int, pairs: int, draws: int, seed: int = 1) -> Result:
-    """What the bootstrap over a kind of unit finds in `worlds` times `pairs` comparisons."""
+def measured(world: World, unit: str, worlds: int, pairs: int, draws: int, seed: int = 1, rivals: int = 1) -> Result:
+    """What the bootstrap over a kind of unit finds in `worlds` times `pairs` comparisons.
+
+    Of several `rivals` (which divide the pairs), the share is that of families of so many comparisons in which at least
+    one is found after Holm's correction.
+    """
     found, covered, widths = [], [], []
     for number in range(worlds):
         rng = np.random.default_rng([seed, number])
         folds = [fold[unit] for fold in world.draw(pairs, rng)]
         _, resamples = compared(folds, draws, rng)
         low, high = (np.stack(side) for side in zip(*map(limits, resamples), strict=True))
-        found.append(np.stack([two_sided(each) for each in resamples]) < 0.05)
+        families = [np.split(two_sided(each), pairs // rivals) for each in resamples]
+        found.append(np.array([[holm(p).min() < 0.05 for p in each] for each in families]))
         covered.append((low <= world.mean) & (world.mean <= high))
         widths.append(high - low)
     shares = (100 * np.concatenate(each, axis=1).mean(axis=1) for each in (found, covered))
@@ -93,6 +98,7 @@ def main() -> None:
     parser.add_argument("--dialogues", type=int, default=30, help="of every fold")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--units", nargs="+", choices=UNITS, default=UNITS)
+    parser.add_argument("--rivals", type=int, default=1, help="comparisons of a family, of which Holm's errors count")
     args = parser.parse_args()
     head = ("drawn", "over dialogues", "over speakers", "truth", "p < 0.05 (%)", "covered (%)", "width")
     print("| " + " | ".join(head) + " |")
@@ -100,7 +106,7 @@ def main() -> None:
     for unit in args.units:
         for case in CASES:
             world = World(args.folds, args.dialogues, 37, *case)
-            result = measured(world, unit, args.worlds, args.pairs, args.draws)
+            result = measured(world, unit, args.worlds, args.pairs, args.draws, rivals=args.rivals)
             pairs = (f"{war:.1f} / {uar:.1f}" for war, uar in (result.found, result.covered, result.width))
             cells = [unit, *(f"{number:g}" for number in case), *pairs]
             print("| " + " | ".join(cells) + " |", flush=True)

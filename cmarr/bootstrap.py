@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ FEWEST = 5
 """units of a fold; where one has fewer, those of all folds are drawn together"""
 LEAST = 6
 """units of a corpus: the differences of five have the same sign in one of sixteen cases, by chance alone"""
+FEW = 20
+"""units of a corpus below which p-values after Holm's correction are too small (docs/statistics.md)"""
+LEVEL = 0.05
+"""that a corrected p-value is below when a difference is significant"""
 AT_ONCE = 4_000_000
 """numbers in the largest array that grows with the resamples in memory"""
 Floats = NDArray[np.float64]
@@ -140,3 +145,14 @@ def holm(p: Floats) -> Floats:
     found = np.empty_like(p)
     found[order] = np.minimum(1, steps)
     return found
+
+
+def bounds(p: Floats, least: float) -> NDArray[np.bool_]:
+    """Which of Holm's p-values (tests,) are only upper bounds: of tests not above `least`, and what these raise."""
+    found: NDArray[np.bool_] = holm(np.where(p <= least, 0, p)) < holm(p)
+    return found
+
+
+def fewest_draws(tests: int) -> int:
+    """Least number of resamples with which the least of so many corrected p-values can be below LEVEL."""
+    return math.ceil(round(2 / LEVEL * tests, 6))

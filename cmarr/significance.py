@@ -9,7 +9,7 @@ speakers or another corpus would. Speakers or utterances are drawn instead of di
 from __future__ import annotations
 
 import argparse
-import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,29 +17,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cmarr.aggregate import FACTS, ROWS, Row, conditions_of, facts, facts_of, named, number, setting
-from cmarr.bootstrap import LEAST, Floats, Fold, compared, floor, holm, limits, strata, two_sided
+from cmarr.bootstrap import (
+    FEW,
+    LEAST,
+    LEVEL,
+    Floats,
+    Fold,
+    bounds,
+    compared,
+    fewest_draws,
+    floor,
+    holm,
+    limits,
+    strata,
+    two_sided,
+)
 from cmarr.picture import MARKERS, colour, legend, notes_of, panels, save
 from cmarr.ranks import METRICS
 from cmarr.scores import UNITS, Predictions, add_run_arguments, predictions
 from cmarr.seeds import derive
 from cmarr.variants import rivals
+from cmarr.verdict import UNTESTED, hint, not_tested
 from cmarr.vocabulary import CONDITIONS
 from extractors.files import UserError, read_json, write_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEVEL = 0.05
 PRIMARY = ("uar", "average")
-NOT_COVERED = {
-    "dialogue": "trainings, speakers",
-    "speaker": "trainings, dialogues",
-    "utterance": "trainings, dialogues, speakers",
-}
-"""what a bootstrap over a kind of unit does not speak of, beside other corpora"""
 COLUMNS = (
     "corpus", "full", "system", "condition", "metric", "family", "difference", "low", "high", "p", "p_holm", "at_floor",
-    "significant", "unit", "units", "strata", "draws", "utterances", "folds", "seeds", *FACTS,
+    "bound", "significant", "unit", "units", "few_units", "strata", "draws", "utterances", "folds", "seeds", *FACTS,
 )  # fmt: skip
 Runs = dict[tuple[str, str], str]
 """(fold, seed) to <corpus>/<system>/fold<k>/seed<s>, in order of first appearance"""
@@ -95,11 +103,11 @@ def main(args: argparse.Namespace) -> None:
         check(corpus, systems, args.full, args.draws)
         ours = records[corpus, args.full]
         for row in rows_of(args, corpus, systems, ours[0]["classes"]):
-            rows.append(row | facts(map(facts_of, [*ours, *records[corpus, row["system"]]])))
+            rows.append(row | facts(map(facts_of, [*ours, *records.get((corpus, row["system"]), [])])))
     write_csv(args.out, COLUMNS, rows)
     origin = facts(rows)["origin"]
     title = f"{args.full} less each other system ({origin}); full marks: significant after Holm's correction"
-    save(draw(rows), args.figure, title, notes_of(rows), origin)
+    save(draw(rows), args.figure, title, [*notes_of(rows), *hints(rows)], origin)
 
 
 def check(corpus: str, systems: Mapping[str, Runs], full: str, draws: int) -> None:
@@ -113,27 +121,32 @@ def check(corpus: str, systems: Mapping[str, Runs], full: str, draws: int) -> No
             raise UserError(
                 f"--runs: {system} and {full} have not the same folds and seeds on {corpus}; train them all"
             )
-    tests = len(others) * (len(METRICS) * len(ROWS) - 1)
-    if tests * floor(draws) >= LEVEL:
-        more = math.ceil(2 * tests / LEVEL)
-        raise UserError(f"--draws: {tests} corrected p-values of {draws} draws are never below {LEVEL}; use {more}")
+    if lacking := too_few_draws(len(others), draws):
+        raise UserError(f"--draws: {lacking}")
+
+
+def too_few_draws(others: int, draws: int) -> str:
+    """What is wrong with draws that can find no difference to so many others in the secondary family; else empty."""
+    tests = others * (len(METRICS) * len(ROWS) - 1)
+    least = fewest_draws(tests)
+    return f"{tests} corrected p-values of {draws} draws are never below {LEVEL}; {least} is the least" * (
+        draws < least
+    )
 
 
 def rows_of(args: argparse.Namespace, corpus: str, systems: Mapping[str, Runs], classes: list[str]) -> list[Row]:
-    """Rows of one corpus without the facts of their runs; UserError when it has too few units to draw from."""
+    """Rows of one corpus without the facts of their runs; a single one, UNTESTED, when it has too few units."""
     others = rivals(systems, args.full)
     folds = folds_of(args, systems, classes)
     units = len({unit for fold in folds for unit in fold.units})
-    if units < LEAST:
-        raise UserError(
-            f"{corpus}: {units} {args.unit}s are too few to draw from, {LEAST} is the least; choose another `unit` "
-            "under `statistics` in the configuration (--unit of the verb)"
-        )
     sizes = {
         "units": units, "strata": len(strata(folds)), "draws": args.draws, "folds": len(folds),
         "utterances": sum(len(fold.labels) for fold in folds), "seeds": len({seed for _, seed in systems[args.full]}),
     }  # fmt: skip
-    about = {"corpus": corpus, "full": args.full, "unit": args.unit} | {key: str(size) for key, size in sizes.items()}
+    about = dict.fromkeys(COLUMNS, "") | {"corpus": corpus, "full": args.full, "unit": args.unit}
+    about |= {key: str(size) for key, size in sizes.items()} | {"few_units": "yes" if units < FEW else "no"}
+    if units < LEAST:
+        return [about | {"family": UNTESTED}]
     found, resamples = compared(folds, args.draws, np.random.default_rng(derive(corpus, args.seed, "bootstrap")))
     places = [(rival, condition) for rival in others for condition in ROWS]
     tested = [metric for metric in METRICS if metric == PRIMARY[0] or not balanced(folds)]
@@ -171,66 +184,46 @@ def balanced(folds: Sequence[Fold]) -> bool:
 
 
 def with_p(rows: Sequence[Row], p: Floats, least: float) -> list[Row]:
-    """Rows with their p-values, corrected within each family; those not above `least` are said to be bounds."""
+    """Rows with their p-values, corrected within each family; `least` is that of so many draws."""
     families = np.array([row["family"] for row in rows])
-    corrected = np.empty_like(p)
+    corrected, bound = np.empty_like(p), np.empty(len(p), bool)
     for family in np.unique(families):
-        corrected[families == family] = holm(p[families == family])
+        own = families == family
+        corrected[own], bound[own] = holm(p[own]), bounds(p[own], least)
     return [
         row
         | {"p": number(single, 6), "p_holm": number(holms, 6), "at_floor": "yes" if single <= least else "no"}
-        | {"significant": "yes" if holms < LEVEL else "no"}
-        for row, single, holms in zip(rows, p, corrected, strict=True)
+        | {"bound": "yes" if at_most else "no", "significant": "yes" if holms < LEVEL else "no"}
+        for row, single, holms, at_most in zip(rows, p, corrected, bound, strict=True)
     ]
 
 
-def shown(row: Row) -> str:
-    """Corrected p-value of a row as text: `p = 0.031`, or `p < 0.0001` for one that more draws would make smaller."""
-    value = np.format_float_positional(float(row["p_holm"]), precision=2, fractional=False, trim="-")
-    return f"p {'<' if row['at_floor'] == 'yes' else '='} {value}"
-
-
-def verdict(rows: Sequence[Row], corpus: str) -> list[str]:
-    """Lines below a table: the primary tests, how many of the secondary ones are significant, and what all that is."""
-    own = [row for row in rows if row["corpus"] == corpus]
-    primary, secondary = ([row for row in own if row["family"] == family] for family in ("primary", "secondary"))
-    if not primary:
-        return []
-    about, parts = primary[0], []
-    for answer, words in (("yes", "significant"), ("no", "not significant")):
-        found = [
-            f"{row['system']} ({float(row['difference']):+.2f} [{row['low']}, {row['high']}], {shown(row)})"
-            for row in primary if row["significant"] == answer
-        ]  # fmt: skip
-        parts += [f"{words} against {', '.join(found)}"] * bool(found)
-    count = sum(row["significant"] == "yes" for row in secondary)
-    equal = any(row["family"] == "repeated" for row in own)
-    return [
-        f"Primary tests, UAR of {about['full']} on the average: {'; '.join(parts)}. In brackets uncorrected 95 % "
-        f"intervals; significant is p < {LEVEL} after Holm's correction for the {len(primary)} primary tests.",
-        f"All other tests are secondary: {count} of {len(secondary)} are significant after a correction of their own "
-        f"(significance.csv).{' Classes are equally frequent, so that WAR is UAR.' * equal}",
-        f"Paired bootstrap over {about['units']} {about['unit']}s, {drawn_from(about)} ({about['draws']} draws). Seeds "
-        f"are averaged; other {NOT_COVERED[about['unit']]} and corpora are not covered.",
-    ]
-
-
-def drawn_from(row: Row) -> str:
-    """Words for the groups of units that a resample is drawn from."""
-    if row["strata"] == row["folds"]:
-        return "drawn within folds"
-    return "drawn over all folds" if row["strata"] == "1" else f"drawn within {row['strata']} groups of folds"
+def hints(rows: Sequence[Row]) -> list[str]:
+    """`hint` of each tested corpus that needs one."""
+    first = {row["corpus"]: row for row in rows if row["family"] != UNTESTED}
+    return [f"{corpus}: {words}" for corpus, row in first.items() for words in hint(row)]
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """A row of panels per corpus, WAR and UAR; each system has a point with its interval under each condition."""
+    """A row of panels per corpus, WAR and UAR; each system has a point with its interval under each condition.
+
+    The panels of a corpus that was not tested say so.
+    """
     corpora = list(dict.fromkeys(row["corpus"] for row in rows))
-    others = list(dict.fromkeys(row["system"] for row in rows))
+    others = list(dict.fromkeys(row["system"] for row in rows if row["family"] != UNTESTED))
     figure, axes = panels(len(corpora), len(METRICS), 3.6 * len(corpora), sharex=True, sharey="row")
     for corpus, pair in zip(corpora, axes, strict=True):
+        own = [row for row in rows if row["corpus"] == corpus]
         for metric, panel in zip(METRICS, pair, strict=True):
-            for row in rows:
-                if (row["corpus"], row["metric"]) != (corpus, metric):
+            panel.set_xticks(range(len(ROWS)), [named(name) for name in ROWS])
+            panel.set_ylabel(f"{metric.upper()} (points)")
+            if own[0]["family"] == UNTESTED:
+                panel.set_yticks([])
+                words = textwrap.fill(not_tested(own[0]), 40)
+                panel.text(0.5, 0.5, words, transform=panel.transAxes, ha="center", va="center", fontsize=9)
+                continue
+            for row in own:
+                if row["metric"] != metric:
                     continue
                 rank = others.index(row["system"])
                 place = ROWS.index(row["condition"]) + (rank - (len(others) - 1) / 2) * 0.8 / len(others)
@@ -244,11 +237,8 @@ def draw(rows: Sequence[Row]) -> Figure:
                 middle = ROWS.index(PRIMARY[1])
                 panel.axvspan(middle - 0.5, middle + 0.5, color="#f0f0f0", zorder=0, label="primary tests")
             panel.axhline(0, color="black", linestyle=":", linewidth=1)
-            panel.set_xticks(range(len(ROWS)), [named(name) for name in ROWS])
-            panel.set_ylabel(f"{metric.upper()} (points)")
             panel.grid(axis="y", color="#eeeeee")
             panel.set_axisbelow(True)
-        own = [row for row in rows if row["corpus"] == corpus]
         sizes = ", ".join(f"{name}: {own[0][name]}" for name in ("utterances", "folds", "seeds"))
         pair[0].set_title(f"{corpus} ({own[0]['origin']}), {setting(own)}, {sizes}", fontsize=10, loc="left")
     for panel in axes[-1]:

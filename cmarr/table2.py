@@ -15,7 +15,7 @@ from cmarr.confusion import pooled
 from cmarr.metrics import uar, war
 from cmarr.published import DIFFERENCE_COLUMNS, PAPER_COLUMNS, differences, paper
 from cmarr.ranks import METRICS, Ranks, mean_ranks, ranks
-from cmarr.significance import verdict
+from cmarr.verdict import verdict
 from cmarr.vocabulary import CONDITIONS
 from extractors.files import UserError, publish, read_csv, write_csv
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from cmarr.config import Config, Protocol, check_roots, parse, run_name, settings_of
 from cmarr.ending import one_line, stop
 from cmarr.facts import Facts, look
+from cmarr.significance import too_few_draws
 from cmarr.targets import Rule, asked, check
 from cmarr.variants import PART, base, overrides, rivals, variant
 from cmarr.vocabulary import CONDITIONS, MODALITIES
@@ -45,7 +46,10 @@ class Plan:
         self.rivals = [name for name in self.systems if name != BASELINE] or self.systems
         self.columns = self._names([*self.rivals, *self.config.variants])
         self.types = {name: corpus.type for name, corpus in self.config.corpora.items()}
-        self.compared = FULL_MODEL in self.columns and bool(rivals(self.columns, FULL_MODEL))
+        others = rivals(self.columns, FULL_MODEL)
+        self.compared = FULL_MODEL in self.columns and bool(others)
+        if self.compared and (lacking := too_few_draws(len(others), self.config.statistics.draws)):
+            raise UserError(f"configuration: statistics.draws: {lacking}")
         self.conditions, self.full_model = CONDITIONS, FULL_MODEL
         self.tensorboard = f"--tensorboard {self.results}/tensorboard" if self.config.tensorboard else ""
         self._config_file = config_file

@@ -23,12 +23,12 @@ def significance(results: Path, out: Path, runs: list[str], *more: str, predicti
 
 def written(
     folder: Path, fold: str, system: str, right: np.ndarray, labels: list[str], seed: int = 1, first: str = "u",
-    per_dialogue: int = 1,
+    per_dialogue: int = 1, corpus: str = "toy",
 ) -> str:  # fmt: skip
     """A run that recognises the utterances that are `right`, under every condition; `first` begins their names."""
-    name = f"toy/{system}/fold{fold}/seed{seed}"
+    name = f"{corpus}/{system}/fold{fold}/seed{seed}"
     record = {
-        "corpus": "toy", "system": system, "fold": fold, "seed": seed, "protocol": "clean", "choice": "validation",
+        "corpus": corpus, "system": system, "fold": fold, "seed": seed, "protocol": "clean", "choice": "validation",
         "encoders": "frozen", "speech": "logmel", "origin": "release", "notes": [], "classes": ["a", "b"],
     }  # fmt: skip
     write_json(folder / f"models/{name}/record.json", record)

@@ -12,7 +12,21 @@ from sklearn.metrics import accuracy_score, recall_score
 from statsmodels.stats.multitest import multipletests
 
 from cmarr import bootstrap
-from cmarr.bootstrap import FEWEST, Fold, compared, drawn, floor, holm, limits, scores, strata, two_sided
+from cmarr.bootstrap import (
+    FEWEST,
+    LEVEL,
+    Fold,
+    bounds,
+    compared,
+    drawn,
+    fewest_draws,
+    floor,
+    holm,
+    limits,
+    scores,
+    strata,
+    two_sided,
+)
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -266,3 +280,18 @@ def test_holm_is_that_of_statsmodels(seed: int) -> None:
     """With ties, as at the floor."""
     p = generator(seed).integers(1, 20, size=1 + 3 * seed) / 100
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+
+
+def test_what_a_test_at_the_floor_raises_is_a_bound_and_nothing_else() -> None:
+    p = np.array([0.001, 0.001, 0.001, 0.001, 0.002, 0.9])
+    assert list(holm(p)) == pytest.approx([0.006, 0.006, 0.006, 0.006, 0.006, 0.9])
+    assert list(bounds(p, 0.001)) == [True] * 5 + [False]
+    exact = np.array([0.001, 0.012, 0.013, 0.02])  # the last is raised by tests that are no bounds
+    assert list(holm(exact)) == pytest.approx([0.004, 0.036, 0.036, 0.036])
+    assert list(bounds(exact, 0.001)) == [True, False, False, False]
+    assert not bounds(exact, 0.0001).any()
+
+
+def test_fewest_draws_are_just_enough() -> None:
+    for tests in range(1, 2000):
+        assert tests * floor(fewest_draws(tests)) < LEVEL <= tests * floor(fewest_draws(tests) - 1) + 1e-12

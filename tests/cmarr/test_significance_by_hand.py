@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmarr.significance import verdict
+from cmarr.significance import draw, hints
+from cmarr.verdict import UNTESTED, verdict
 from extractors.files import read_csv, read_json, write_json
 from tests.cmarr.significance_runs import FULL, found_of, significance, written
 
@@ -66,12 +67,35 @@ def test_dialogues_are_drawn_as_a_whole(tmp_path: Path) -> None:
     assert float(row["high"]) - float(row["low"]) < 0.4 * widths[0]
 
 
-def test_too_few_dialogues_are_a_user_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = [written(tmp_path, "1", name, np.ones(20, bool), [*"ab" * 10], per_dialogue=4) for name in (FULL, "x")]
-    assert significance(tmp_path, tmp_path, runs) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "toy: 5 dialogues are too few to draw from, 6 is the least; choose another `unit` under `statistics`" in line
+@pytest.mark.parametrize("other", [None, 6, 20])
+def test_too_few_dialogues_are_not_tested_and_end_nothing(tmp_path: Path, other: int | None) -> None:
+    """`other`: dialogues of a second corpus, which is tested."""
+    right, labels = np.ones(80, bool), [*"ab" * 40]
+    runs = [written(tmp_path, "1", name, right[:20], labels[:20], per_dialogue=4) for name in (FULL, "x")]
+    if other:
+        size = 4 * other
+        runs += [
+            written(tmp_path, "1", name, right[:size], labels[:size], per_dialogue=4, corpus="more")
+            for name in (FULL, "x")
+        ]
+    assert significance(tmp_path, tmp_path, runs) == 0
+    first, *tested = read_csv(tmp_path / "significance.csv")
+    known = {"corpus": "toy", "system": "", "family": UNTESTED, "unit": "dialogue", "units": "5", "p": ""}
+    assert {key: first[key] for key in known} == known
+    assert first["origin"] == "release"
+    assert [row["corpus"] for row in tested] == ["more"] * (16 if other else 0)
+    assert {row["few_units"] for row in tested} == ({"yes" if other < 20 else "no"} if other else set())
+    assert hints([first, *tested]) == ["more: Only 6 dialogues: p-values are too small; read them as hints"] * (
+        other == 6
+    )
+    panels = draw([first, *tested]).axes
+    for panel in panels[:2]:
+        assert " ".join(panel.texts[0].get_text().split()).startswith("Not tested: 5 dialogues, 6 is the least; ")
+        assert not panel.lines
+    assert all(panel.lines and not panel.texts for panel in panels[2:])
+    assert (tmp_path / "significance.png").stat().st_size > 10_000
     assert significance(tmp_path, tmp_path, runs, "--unit", "utterance") == 0
+    assert UNTESTED not in {row["family"] for row in read_csv(tmp_path / "significance.csv")}
 
 
 def test_majority_is_no_rival_and_linear_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,7 +152,7 @@ def test_a_line_below_each_table_says_what_is_significant(results: Path, tmp_pat
     tests = [
         base
         | {"corpus": corpus, "metric": metric, "family": family}
-        | {"p_holm": p, "at_floor": bound, "significant": answer}
+        | {"p_holm": p, "bound": bound, "significant": answer, "few_units": "no"}
         for corpus, metric, family, p, bound, answer in (
             ("toy", "war", "secondary", "0.200000", "no", "no"), ("toy", "uar", "primary", "0.002220", "yes", "yes"),
             ("clips", "war", "repeated", "0.300000", "no", "no"), ("clips", "uar", "primary", "0.300000", "no", "no"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cmarr.workflow import Plan
+from extractors.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -302,3 +303,14 @@ def test_files_of_a_local_encoder_are_inputs(plan: Plan, tmp_path: Path) -> None
     encoders = plan.config.encoders.model_copy(update={"text": encoder})
     plan.config = plan.config.model_copy(update={"encoders": encoders})
     assert [Path(path).name for path in plan.encoder_files("text")] == ["config.json", "model.safetensors"]
+
+
+def test_draws_that_can_find_nothing_are_refused_before_anything_is_trained(plan: Plan) -> None:
+    """15 secondary tests a rival: 80 rivals' least corrected p-value is 2 * 1200 / (draws + 1)."""
+    variants = [f"mmin-training.epochs-{number}" for number in range(1001, 1080)]
+    content = {"systems": BOTH | {"mmin": {}}, "variants": variants}
+    assert changed(plan, **content, statistics={"draws": 48_000}).compared
+    words = r"^configuration: statistics\.draws: 1200 corrected p-values of 47999 draws are never below 0\.05; 48000 is"
+    with pytest.raises(UserError, match=words):
+        changed(plan, **content, statistics={"draws": 47_999})
+    assert changed(plan, systems=BOTH, statistics={"draws": 1000}).compared is False
