@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from cmarr.aggregate import FACTS, ROWS, Cell, Row, Values, cells, facts, number, statements
+from cmarr import reference
+from cmarr.aggregate import FACTS, ROWS, Cell, Row, Table, Values, cells, facts, number, statements
 from cmarr.markdown import CONTENT, entry, grid, heading, signed
 from cmarr.ranks import METRICS
 from cmarr.table2 import add_score_arguments, pooled_scores
@@ -71,6 +72,18 @@ def compared(own: Cell, other: Cell) -> Row:
     return found
 
 
+def below_reference(table: Table, corpus: str, scores: Sequence[Row]) -> list[str]:
+    """Per protocol that the linear reference has runs under, the systems that are below it there."""
+    protocols: dict[str, dict[str, str]] = {}
+    for row in scores:
+        protocols.setdefault(row["protocol"], {})[row["system"]] = plain(row["system"])
+    found = []
+    for protocol, systems in protocols.items():
+        linear = next((name for name, short in systems.items() if short == reference.REFERENCE), "")
+        found += [f"{protocol}: {words}" for words in reference.below(table, corpus, systems, linear)]
+    return found
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_score_arguments(parser)
 
@@ -101,7 +114,7 @@ def main(args: argparse.Namespace) -> None:
                 [plain(name), first["protocol"], before, other["protocol"], after, signed(more.war), signed(more.uar)]
             )
         lines += [*heading(corpus, own), f"Average over the six missing conditions: {CONTENT}.", ""]
-        lines += [*grid([HEAD, *body]), "", *statements(own), BELOW, ""]
+        lines += [*grid([HEAD, *body]), "", *statements(own), *below_reference(table, corpus, own), BELOW, ""]
     write_csv(args.out, COLUMNS, rows)
     with publish(args.markdown) as draft:
         draft.write_text("\n".join(lines), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from cmarr.aggregate import ROWS, Row, Table, number
 
@@ -10,22 +10,25 @@ REFERENCE = "linear"
 COLUMN = "minus_linear_uar"
 
 
-def difference(table: Table, corpus: str, system: str, condition: str) -> Row:
+def difference(table: Table, corpus: str, system: str, condition: str, reference: str = REFERENCE) -> Row:
     """Column of a table: mean UAR less that of the reference, in points; empty without it and for itself."""
-    reference = table.get((corpus, REFERENCE, condition))
-    if reference is None or system == REFERENCE:
+    theirs = table.get((corpus, reference, condition))
+    if theirs is None or system == reference:
         return {COLUMN: ""}
-    means = (cell.uar.array.mean() for cell in (table[corpus, system, condition], reference))
+    means = (cell.uar.array.mean() for cell in (table[corpus, system, condition], theirs))
     return {COLUMN: number(float(next(means) - next(means)))}
 
 
-def below(table: Table, corpus: str, systems: Sequence[str]) -> list[str]:
-    """A sentence that names the systems whose UAR is below that of the reference, and where; none without it."""
-    if REFERENCE not in systems:
+def below(table: Table, corpus: str, systems: Mapping[str, str], reference: str = REFERENCE) -> list[str]:
+    """A sentence that names the systems whose UAR is below that of the reference, and where; none without it.
+
+    `systems` maps the name of each run to what it is called there; `reference` is a name of runs, too.
+    """
+    if reference not in systems:
         return []
     named = []
-    for system in systems:
-        rows = [name for name in ROWS if difference(table, corpus, system, name)[COLUMN].startswith("-")]
+    for system, head in systems.items():
+        rows = [name for name in ROWS if difference(table, corpus, system, name, reference)[COLUMN].startswith("-")]
         if rows:
-            named.append(f"{system} ({'all' if len(rows) == len(ROWS) else ', '.join(rows)})")
+            named.append(f"{head} ({'all' if len(rows) == len(ROWS) else ', '.join(rows)})")
     return [f"UAR below that of {REFERENCE}: {', '.join(named) or 'none'}."]

@@ -111,7 +111,7 @@ def main(args: argparse.Namespace) -> None:
         ranked += [row | _beside(row, table, found, given) for row in rows if row["corpus"] == corpus]
         heads, ranking = {name: name for name in systems}, mean_ranks(found, systems)
         last = [*ranking, *budget.lines(given, systems)]
-        told = [*budget.sentences(given), *reference.below(table, corpus, systems)]
+        told = [*budget.sentences(given), *reference.below(table, corpus, heads)]
         below = [*([MEAN_RANK] if ranking else []), *told, *verdict(tests, corpus)]
         texts[args.markdown] += markdown.section(corpus, heads, table, scores, last, below)
         texts[args.latex] += latex.section(corpus, heads, table, scores, found, last, below)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from cmarr import reference
 from cmarr.aggregate import Cell, cells
 from cmarr.markdown import section, signed
 from cmarr.table2 import COLUMNS, add_score_arguments, rows_of
@@ -59,7 +60,8 @@ def main(args: argparse.Namespace) -> None:
         systems = {system: heading(system, args.full) for system in names}
         full = table[corpus, args.full, "average"]
         last = ["average minus ours", *(_difference(table[corpus, system, "average"], full) for system in systems)]
-        lines += section(corpus, systems, table, scores, [last], [LAST_ROW])
+        below = [LAST_ROW, *reference.below(table, corpus, systems)]
+        lines += section(corpus, systems, table, scores, [last], below)
     with publish(args.markdown) as draft:
         draft.write_text("\n".join(lines), encoding="utf-8")
 

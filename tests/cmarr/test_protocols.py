@@ -9,10 +9,11 @@ import scipy.stats
 
 from cmarr.__main__ import VERBS
 from cmarr.aggregate import Cell, values
-from cmarr.protocols import COLUMNS, gained, pairs
+from cmarr.protocols import COLUMNS, below_reference, gained, pairs
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS
 from extractors.console import run
 from extractors.files import read_csv, read_json, write_json
+from tests.cmarr.hand_made import table_of
 from tests.cmarr.random_results import (
     CORPORA,
     RUNS,
@@ -150,3 +151,14 @@ def test_a_system_without_its_own_protocol_is_a_user_error(
     message = "has no baseline on clips, which baseline-protocol-paper_last is compared with; train it"
     assert message in capsys.readouterr().err
     assert not (tmp_path / "protocols.csv").exists()
+
+
+def test_each_protocol_names_the_systems_below_its_own_linear_reference() -> None:
+    other = "-protocol-paper_last"
+    names = {"linear": {}, "mmin": {"t": 49.0}, f"linear{other}": {"t": 48.0}, f"mmin{other}": {"v": 49.0}, "cra": {}}
+    rows = [{"system": name, "protocol": "paper_last" if other in name else "clean"} for name in names]
+    assert below_reference(table_of(names), "c", rows) == [
+        "clean: UAR below that of linear: mmin (t).",
+        "paper_last: UAR below that of linear: mmin (v).",
+    ]
+    assert below_reference(table_of(names), "c", rows[1:2] + rows[3:]) == []

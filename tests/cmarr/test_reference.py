@@ -14,10 +14,12 @@ TABLE = table_of(
 
 
 def test_systems_below_are_named_with_their_conditions() -> None:
-    systems = ["majority", "linear", "cra", "mmin"]
+    systems = {name: name for name in ("majority", "linear", "cra", "mmin")}
     assert below(TABLE, "c", systems) == ["UAR below that of linear: majority (all), cra (t, vt)."]
-    assert below(TABLE, "c", ["linear", "mmin"]) == ["UAR below that of linear: none."]
-    assert below(TABLE, "c", ["cra", "mmin"]) == []
+    assert below(TABLE, "c", {"linear": "", "mmin": ""}) == ["UAR below that of linear: none."]
+    assert below(TABLE, "c", {"cra": "", "mmin": ""}) == []
+    assert below(TABLE, "c", {"cra": "", "mmin": "ours"}, "cra") == ["UAR below that of linear: none."]
+    assert below(TABLE, "c", {"linear": "", "cra": "ours"}) == ["UAR below that of linear: ours (t, vt)."]
 
 
 def test_the_difference_is_that_of_the_means() -> None:

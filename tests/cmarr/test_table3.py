@@ -11,6 +11,7 @@ from cmarr.aggregate import ROWS, named
 from cmarr.table3 import heading
 from cmarr.vocabulary import CONDITIONS, MISSING_CONDITIONS
 from extractors.console import run
+from extractors.files import read_csv, write_csv
 from tests.cmarr.random_results import CORPORA, NOTES, SYSTEMS, random_results, recomputed, recomputed_pooled
 
 
@@ -81,6 +82,22 @@ def test_the_printed_table_has_a_column_per_system_and_its_difference(folder: Pa
         )
         assert lines[-1][2:] == [" / ".join(parts), ""]
         assert "; ".join(NOTES[corpus]) in text
+
+
+def test_systems_below_the_linear_reference_are_named_where_the_study_has_it(folder: Path, tmp_path: Path) -> None:
+    assert "below that of linear" not in (folder / "table3.md").read_text()
+    for name in ("scores.csv", "confusions.csv"):
+        rows = read_csv(folder / name)
+        for row in rows:
+            row["system"] = row["system"].replace("baseline", "linear")
+        write_csv(tmp_path / name, list(rows[0]), rows)
+    assert table3(tmp_path, "cm_arr") == 0
+    table = pd.read_csv(tmp_path / "table3.csv").set_index(["corpus", "column", "condition"])["uar_mean"]
+    for corpus, text in zip(CORPORA, (tmp_path / "table3.md").read_text().split("## ")[1:], strict=True):
+        (line,) = [line for line in text.splitlines() if line.startswith("UAR below that of linear")]
+        for column in ("beta 0.5", "ours"):
+            lower = [name for name in ROWS if table[corpus, column, name] < table[corpus, "linear", name]]
+            assert f"{column} ({'all' if len(lower) == len(ROWS) else ', '.join(lower)})" in line
 
 
 def test_the_full_model_has_to_be_among_the_scores(
