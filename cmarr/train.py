@@ -52,13 +52,13 @@ def main(args: argparse.Namespace) -> None:
     fold = fold_data(plan, args.fold, args.folds, args.manifest, stores, features, device)
     data, choice = fold.data, fold.choice
     LOG.info(
-        "%s on %s, fold %s, seed %d: %d utterances, epoch chosen by %s",
+        "%s on %s, fold %s, seed %d: %d utterances to learn from, judged by %s",
         args.system,
         args.corpus,
         args.fold,
         args.seed,
         len(fold.train),
-        f"{len(fold.judged)} of the {choice.rows} set" if len(fold.judged) else "being the last",
+        f"{len(fold.judged)} of the {choice.rows} set" if len(fold.judged) else "none",
     )
     seals = fingerprints(stores)
     inputs = {str(path): sha256(path) for path in (args.manifest, args.folds)} | seals

@@ -38,6 +38,8 @@ def variant(system: str, changes: Mapping[str, object]) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, tuple) and len(value) == 1:
+        (value,) = value
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     return f"{Decimal(repr(value)).normalize():f}" if isinstance(value, float) else str(value)

@@ -19,6 +19,8 @@ def lines(root: type[BaseModel], error: ValidationError, *prefix: str) -> list[s
 
 
 def hint(word: str, known: list[str]) -> str:
+    if not known:
+        return "there are none here; leave it out"
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"did you mean `{near[0]}`?" if near else f"valid keys are {', '.join(known)}"
 

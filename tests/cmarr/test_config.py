@@ -142,6 +142,8 @@ def test_no_system_is_imported_for_the_systems_of_the_project() -> None:
         ({"studies": {"corpus": "iemocp"}}, "no corpus is called `iemocp`; did you mean `iemocap`?"),
         ({"studies": {"alpha": [1, -1]}}, "studies.alpha.1: "),
         ({"studies": {"beta": []}}, "studies.beta: "),
+        ({"systems": {"majority": {"x": 1}}}, "unknown key `x` under `systems.majority`: there are none here"),
+        ({"variants": ["linear-c-abc"]}, "variants: linear-c-abc: systems.linear.c.0: Input should be a valid number"),
         ({"studies": {"gamma": [1]}}, "unknown key `gamma` under `studies`: valid keys are corpus, ablations, alpha"),
     ],
 )

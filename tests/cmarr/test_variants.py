@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmarr.config import parse, settings_of
+from cmarr.config import parse, run_name, settings_of
 from cmarr.variants import PART, base, overrides, variant
 from extractors.files import UserError
 
@@ -71,3 +71,11 @@ def test_numbers_that_no_name_could_hold_are_refused_in_one_line(word: str) -> N
         parse(content | {"studies": {"alpha": [1, float(word)]}})
     with pytest.raises(UserError, match=r"^configuration: systems: cm_arr-alpha-\w+: [^\n]*finite number[^\n]*$"):
         settings_of(parse(content), f"cm_arr-alpha-{word}")
+
+
+def test_a_variant_may_have_one_value_of_a_list() -> None:
+    config = parse({"corpora": {"c": {"type": "iemocap", "root": "x"}}, "systems": {"linear": {"c": 2}}})
+    assert settings_of(config, "linear", "c").model_dump()["c"] == (2.0,)
+    assert settings_of(config, "linear-c-0.10", "c").model_dump()["c"] == (0.1,)
+    assert run_name(config, "linear-c-0.10") == "linear-c-0.1"
+    assert run_name(config, "linear-c-2.0") == "linear"
