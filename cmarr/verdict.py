@@ -49,7 +49,7 @@ def verdict(rows: Sequence[Row], corpus: str) -> list[str]:
         f"(significance.csv).{' Classes are equally frequent, so that WAR is UAR.' * equal}",
         f"Paired bootstrap over {about['units']} {about['unit']}s, {drawn_from(about)} ({about['draws']} draws). Seeds "
         f"are averaged; other {NOT_COVERED[about['unit']]} and corpora are not covered.",
-        *(f"{words}." for words in hint(about)),
+        *(f"{words.capitalize()}." for words in hint(about)),
     ]
 
 
@@ -69,7 +69,7 @@ def shown(row: Row) -> str:
 def hint(row: Row) -> list[str]:
     """How far to trust the p-values of a corpus with few units; nothing for one with many."""
     few = row["few_units"] == "yes"
-    return [f"Only {row['units']} {row['unit']}s: p-values are too small; read them as hints"] * few
+    return [f"only {row['units']} {row['unit']}s: p-values are too small; read them as hints"] * few
 
 
 def not_tested(row: Row) -> str:

@@ -11,9 +11,11 @@ import pytest
 
 from cmarr.__main__ import VERBS
 from cmarr.vocabulary import CLASSES, MODALITIES
+from cmarr.workflow import Plan
 from extractors.console import run
 from extractors.files import read_csv, sha256, write_csv
 from extractors.store import Frames, write_store
+from tests.cmarr.plans import ROOT
 
 DIMS = {"text": 6, "speech": 8, "video": 5}
 TRAINING = {"size": "tiny", "training": {"epochs": 3, "learning_rate": 0.003}}
@@ -111,3 +113,18 @@ def _made(toy: Toy, rows: list[dict[str, str]]) -> Toy:
         lengths = [len(item.values) for _, item in items]
         write_store(toy.folder / f"{modality}.h5", dim, items, lengths, problems, attributes)
     return toy
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Two sessions of a corpus that has label files only."""
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setenv("PYTHONPATH", "")
+    for session in (1, 2):
+        for part in ("EmoEvaluation", "transcriptions"):
+            folder = tmp_path / f"corpus/Session{session}/dialog/{part}"
+            folder.mkdir(parents=True)
+            (folder / f"Ses0{session}F_impro01.txt").touch()
+    corpus = {"type": "iemocap", "root": str(tmp_path / "corpus"), "sessions": ["1", "2"]}
+    content = {"corpora": {"toy": corpus}, "seeds": [1, 2], "systems": {"baseline": {"size": "tiny"}}}
+    return Plan(content, ROOT, "mine.yaml")

@@ -85,7 +85,7 @@ def test_too_few_dialogues_are_not_tested_and_end_nothing(tmp_path: Path, other:
     assert first["origin"] == "release"
     assert [row["corpus"] for row in tested] == ["more"] * (16 if other else 0)
     assert {row["few_units"] for row in tested} == ({"yes" if other < 20 else "no"} if other else set())
-    assert hints([first, *tested]) == ["more: Only 6 dialogues: p-values are too small; read them as hints"] * (
+    assert hints([first, *tested]) == ["more: only 6 dialogues: p-values are too small; read them as hints"] * (
         other == 6
     )
     panels = draw([first, *tested]).axes
