@@ -15,6 +15,7 @@ from cmarr.fold_data import fingerprints, notes, stores_in
 from cmarr.runtime import start_torch
 from cmarr.settings import AnySystem
 from cmarr.settings.space import around, at
+from cmarr.settings.tuning import ONE_FOLD
 from cmarr.study import Study, Tried
 from cmarr.trials import Bench
 from cmarr.variants import base
@@ -73,7 +74,13 @@ def _check(args: argparse.Namespace, settings: AnySystem, plan: Mapping[str, Any
         )
     if unknown := set(args.fold or ()) - set(plan["folds"]):
         raise UserError(f"--fold: {min(unknown)} is no fold of {args.folds}; name some of {', '.join(plan['folds'])}")
-    return args.fold or list(plan["folds"])
+    names = args.fold or list(plan["folds"])
+    if plan["protocol"] in ONE_FOLD and len(names) > 1:
+        raise UserError(
+            f"--fold: under {plan['protocol']} these {len(names)} folds validate on each other's test utterances; name "
+            'one, as `tuning.folds: ["1"]` does'
+        )
+    return names
 
 
 def _write(args: argparse.Namespace, about: dict[str, Any], tried: list[Tried]) -> None:

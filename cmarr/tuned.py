@@ -60,7 +60,7 @@ def with_tuned(configuration: Mapping[str, Any], found: Sequence[Tuning]) -> dic
     """The configuration with what was chosen as its `tuned`; UserError if it is not valid."""
     tuned: dict[str, dict[str, Any]] = {}
     for each in found:
-        told = {key: each.chosen[key] for key in ("trials", "steps", "settings")}
+        told = {key: each.chosen[key] for key in ("trials", "steps", "folds", "settings")}
         tuned.setdefault(each.chosen["corpus"], {})[each.chosen["system"]] = told
     content = {key: value for key, value in configuration.items() if key != "tuned"} | {"tuned": tuned}
     parse(content)

@@ -140,10 +140,12 @@ class Plan:
         with one_line():
             return as_json(settings_of(self.config, name, corpus))
 
-    def trials(self, name: str, corpus: str) -> int:
-        """How many settings tuning tried for a system or a variant of one on a corpus; 0 without."""
+    def tuned(self, name: str, corpus: str) -> str:
+        """Arguments that say how the settings of a system, or of a variant of one, were tuned; empty without."""
         tuned = self.config.tuned.get(corpus, {}).get(base(name))
-        return tuned.trials if tuned else 0
+        if tuned is None:
+            return ""
+        return f"--trials {tuned.trials}" + "".join(f" {each}" for each in ("--tuned-on", *tuned.folds) if tuned.folds)
 
     @property
     def recipe(self) -> str:

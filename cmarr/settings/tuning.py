@@ -10,6 +10,8 @@ from extractors.settings import Settings
 
 PROTOCOLS = ("clean", "clean_session", "mmin_clean")
 """protocols with validation utterances, which tuning needs"""
+ONE_FOLD = ("clean_session", "mmin_clean")
+"""those whose folds together validate on every test utterance: tuning may see a single fold"""
 
 
 class Tuning(Settings):
@@ -28,4 +30,5 @@ class Tuned(Settings):
 
     trials: int = Field(ge=1, description="settings that were tried")
     steps: int = Field(ge=1, description="steps of the optimiser per trial")
+    folds: tuple[str, ...] = Field((), description="folds whose validation utterances were scored; empty: not known")
     settings: dict[str, Any] = Field(description="those of the best trial, nested as under `systems`")

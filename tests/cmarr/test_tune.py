@@ -223,6 +223,20 @@ def test_a_protocol_without_validation_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("folds", ["12", "123"])
+def test_folds_that_validate_on_each_others_test_utterances_are_refused(
+    toy, tmp_path: Path, capsys: pytest.CaptureFixture[str], folds: str
+) -> None:
+    path = tmp_path / "folds.json"
+    assert run("cmarr", VERBS, replaced(toy.fold_arguments(path), "--protocol", "clean_session")) == 0
+    words = replaced(arguments(toy, tmp_path / "out", trials=1), "--folds", str(path))
+    assert run("cmarr", VERBS, [*words, *folds[1:]]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"under clean_session these {len(folds)} folds validate on each other's test" in line
+    assert line.endswith('name one, as `tuning.folds: ["1"]` does')
+    assert run("cmarr", VERBS, words) == 0
+
+
 def test_wrong_words_are_refused_in_one_line(toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = arguments(toy, tmp_path / "out")
     for wrong, line in (

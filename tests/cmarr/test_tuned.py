@@ -39,6 +39,7 @@ def made(folder: Path, corpora: tuple[str, ...] = ("toy", "clips"), trials: int 
             write_json(path, {
                 "corpus": corpus, "system": system, "trials": trials, "steps": 50, "settings": settings,
                 "protocol": "clean", "column": "validation_mean_uar", "origin": "synthetic", "notes": ["toy"],
+                "folds": ["1", "2"],
                 "chosen": best + 1, "failed": int(system == "mmin"), "seconds": 66.0,
             })  # fmt: skip
             rows: list[dict[str, object]] = [{"score": score} for score in scores]
@@ -73,7 +74,7 @@ def test_the_result_is_a_configuration_that_says_how_it_was_made(tmp_path: Path)
     for corpus in ("toy", "clips"):
         for system, settings in CHOSEN.items():
             told = config.tuned[corpus][system]
-            assert (told.trials, told.steps, told.settings) == (4, 50, settings)
+            assert (told.trials, told.steps, told.folds, told.settings) == (4, 50, ("1", "2"), settings)
     assert (tmp_path / "tuning.png").stat().st_size > 10_000
 
 

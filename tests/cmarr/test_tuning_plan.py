@@ -57,6 +57,18 @@ def test_protocols_that_tuning_needs_are_those_with_validation(content: dict[str
             planned(content, protocol=name).folds("toy", "mmin")
 
 
+@pytest.mark.parametrize("protocol", tuning.ONE_FOLD)
+def test_folds_that_validate_on_each_others_test_utterances_are_not_tuned_together(
+    content: dict[str, Any], protocol: str
+) -> None:
+    line = rf'^error: tuning: under {protocol} .*; name one fold, such as `tuning\.folds: \["1"\]`$'
+    for folds in (None, ["1", "2"]):
+        with pytest.raises(SystemExit, match=line):
+            planned(content, protocol=protocol, tuning={"folds": folds}).folds("toy", "mmin")
+    one = planned(content, protocol=protocol, tuning={"folds": ["1"]})
+    assert one.folds("toy", "mmin") == f"results/folds/toy/{protocol}.json"
+
+
 def test_what_cannot_be_tuned_is_said_in_one_line(content: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match=r"^error: tuning\.folds: toy has no fold 7; name some of 1, 2$"):
         planned(content, tuning={"folds": ["7"]}).folds("toy", "mmin")
