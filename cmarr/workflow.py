@@ -186,7 +186,7 @@ class Plan:
         chosen, corpus, first = self.config.studies, self.study_corpus, self.config.seeds[:1]
         if name == "protocols":
             others = [variant(system, {"protocol": each}) for each in chosen.protocols for system in self.rivals]
-            names = self._names([*self.rivals, *others])
+            names = self._names([*self.rivals, *others], "studies.protocols")
             return [run for corpus in self.corpora for run in self.runs(corpus, names, first)]
         if name == "table3":
             return self.runs(corpus, self._names([BASELINE, *chosen.ablations, FULL_MODEL]))
@@ -240,10 +240,10 @@ class Plan:
     def _missing(self, study: str) -> list[str]:
         return [system for system in NEEDED[study] if system not in self.systems]
 
-    def _names(self, names: Iterable[str]) -> list[str]:
-        """Systems and variants as their runs are named, each once."""
+    def _names(self, names: Iterable[str], key: str = "systems") -> list[str]:
+        """Systems and variants as their runs are named, each once; `key` is what an error says they are from."""
         with one_line():
-            return list(dict.fromkeys(run_name(self.config, name) for name in names))
+            return list(dict.fromkeys(run_name(self.config, name, key) for name in names))
 
     def _known(self, key: str) -> list[str]:
         """Folds of a study, by the key they are configured with; ends the program if there is no such fold."""
