@@ -63,5 +63,6 @@ class TuningPlan:
     def budget(self) -> str:
         """Arguments that are the same for every system."""
         tuning = self._config.tuning
+        size = f" --batch-size {tuning.batch_size}" if tuning.batch_size else ""
         folds = f" --fold {' '.join(tuning.folds)}" if tuning.folds else ""
-        return f"--trials {tuning.trials} --steps {tuning.steps} --seed {tuning.seed}{folds}"
+        return f"--trials {tuning.trials} --steps {tuning.steps} --seed {tuning.seed}{size}{folds}"

@@ -19,6 +19,12 @@ class Tuning(Settings):
 
     trials: int = Field(20, ge=1, description="settings tried per system and corpus, the configured ones first")
     steps: int = Field(2000, ge=1, description="steps of the optimiser per trial, all stages of a training together")
+    batch_size: int | None = Field(
+        None,
+        ge=2,
+        description="of every stage of every system, while tuning and in what it chooses: equal steps are equal "
+        "utterances then; null: as configured, with equal steps alone",
+    )
     folds: tuple[str, ...] | None = Field(
         None, min_length=1, description="folds whose validation utterances are scored; all if absent"
     )

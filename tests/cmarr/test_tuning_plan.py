@@ -38,6 +38,8 @@ def test_every_system_on_every_corpus_is_tuned_with_one_budget(content: dict[str
         f"results/tuning/{corpus}/{system}/chosen.json" for corpus in ("toy", "other") for system in ("mmin", "cm_arr")
     ]
     assert plan.budget == "--trials 3 --steps 50 --seed 4 --fold 2 1"
+    sized = planned(content, tuning={"batch_size": 16})
+    assert sized.budget == "--trials 20 --steps 2000 --seed 1 --batch-size 16"
     assert planned(content).budget == "--trials 20 --steps 2000 --seed 1"
     assert plan.folds("toy", "mmin") == "results/folds/toy/clean.json"
 
