@@ -146,10 +146,9 @@ def number(value: float, digits: int = 2) -> str:
 def facts(rows: Iterable[Row]) -> Row:
     """What the rows say about themselves, each different statement once."""
     kept = list(rows)
-    return {
-        name: ("; " if name == "notes" else ", ").join(dict.fromkeys(row[name] for row in kept if row[name]))
-        for name in FACTS
-    }
+    found = {name: ", ".join(dict.fromkeys(row[name] for row in kept if row[name])) for name in FACTS}
+    notes = dict.fromkeys(note for row in kept for note in row["notes"].split("; ") if note)
+    return found | {"notes": "; ".join(notes)}
 
 
 def noted(about: Row, *shown: Values) -> Row:

@@ -250,20 +250,22 @@ def settings_of(config: Config, name: str, corpus: str = "", key: str = "systems
     return settings
 
 
-def run_name(config: Config, name: str) -> str:
+def run_name(config: Config, name: str, key: str = "systems") -> str:
     """Name under which the runs of a variant lie: without the settings that are as configured, and written one way.
 
     UserError as in `settings_of`. The name of the system itself when nothing differs on any corpus.
     """
-    pairs = [(settings_of(config, name, corpus), settings_of(config, base(name), corpus)) for corpus in config.corpora]
+    pairs = [
+        (settings_of(config, name, corpus, key), settings_of(config, base(name), corpus)) for corpus in config.corpora
+    ]
     changes: dict[str, object] = {}
-    for key, text in overrides(name).items():
-        if key == "protocol":
+    for setting, text in overrides(name).items():
+        if setting == "protocol":
             values: list[tuple[object, object]] = [(text, config.protocol)]
         else:
-            values = [(at(settings, key), at(configured, key)) for settings, configured in pairs]
+            values = [(at(settings, setting), at(configured, setting)) for settings, configured in pairs]
         if any(new != old for new, old in values):
-            changes[key] = values[0][0]
+            changes[setting] = values[0][0]
     return variant(base(name), changes)
 
 

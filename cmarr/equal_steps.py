@@ -21,8 +21,15 @@ def batches(utterances: int, size: int) -> int:
     return utterances // size + (utterances % size > 1)
 
 
+def least(stages: Sequence[Share]) -> int:
+    """Steps of an epoch of each stage: no training has fewer."""
+    return ceil(sum(stage.batches for stage in stages))
+
+
 def epochs_within(steps: int, stages: Sequence[Share]) -> list[int]:
     """Epochs of each stage, which together make `steps` steps as nearly as whole epochs can, at least one each.
+
+    There is a stage or more, and `steps` are at least the `least`.
 
     Stages share the steps in proportion to their configured epochs, rounded; the one with the fewest batches makes up
     for what the others have too many or too few.

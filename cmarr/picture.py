@@ -54,7 +54,8 @@ def notes_of(scores: list[Row]) -> list[str]:
     found: dict[str, list[str]] = {}
     corpora = list(dict.fromkeys(row["corpus"] for row in scores))
     for row in scores:
-        found.setdefault(row["notes"], []).append(row["corpus"])
+        for note in row["notes"].split("; "):
+            found.setdefault(note, []).append(row["corpus"])
     return [
         note if set(have) == set(corpora) else f"{note} ({', '.join(dict.fromkeys(have))})"
         for note, have in found.items() if note

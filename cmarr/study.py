@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmarr.seeds import derive
 from cmarr.settings.space import Options, Range, Value
+from extractors.errors import UserError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -99,8 +101,26 @@ def _distribution(dimension: Range | Options) -> BaseDistribution:
 
 
 def _mend(path: Path) -> None:
-    """Take off a last line that was being written when the process or the machine died, and its lock."""
+    """Take off a last line that was being written when the process or the machine died, and its lock.
+
+    UserError when another line is damaged.
+    """
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    if path.is_file() and not (content := path.read_bytes()).endswith(b"\n"):
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
         with path.open("r+b") as stream:
-            stream.truncate(content.rfind(b"\n") + 1)
+            stream.truncate(whole)
+    for number, line in enumerate(content[:whole].splitlines(), 1):
+        if not _is_entry(line):
+            raise UserError(f"{path}: line {number} is damaged; delete the file to begin this tuning again")
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and "op_code" in entry

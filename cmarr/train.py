@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_training_arguments(parser)
     parser.add_argument("--fold", required=True)
     parser.add_argument("--trials", type=int, default=0, help="settings that tuning tried before, for the record")
+    parser.add_argument("--tuned-on", nargs="*", default=[], metavar="FOLD", help="folds whose scores chose among them")
     parser.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="also write TensorBoard's events, below this folder by run"
     )
@@ -89,6 +90,7 @@ def main(args: argparse.Namespace) -> None:
     history.write(outcome.history)
     record = about | {
         "trials": args.trials,
+        "notes": [*about["notes"], *_tuning_notes(args)],
         "parameters": sum(parameter.numel() for parameter in system.parameters()),
         **_found(system, outcome, choice),
         "seconds": round(outcome.seconds, 1),
@@ -98,6 +100,15 @@ def main(args: argparse.Namespace) -> None:
     save(args.out_dir / "model.safetensors", outcome.best, fold.statistics, plan["origin"])
     state.remove()
     lock.close()
+
+
+def _tuning_notes(args: argparse.Namespace) -> list[str]:
+    """What tables have to say of settings that tuning chose."""
+    if not args.trials:
+        return []
+    folds = f" of fold{'s' * (len(args.tuned_on) > 1)} {', '.join(args.tuned_on)}" if args.tuned_on else ""
+    found, own = [f"settings chosen by validation scores{folds}, shared by all folds"], base(args.system)
+    return [*found, f"settings were tuned for {own} itself, not for its variants"] if args.system != own else found
 
 
 def _found(system: SystemModule, outcome: Fit, choice: Choice) -> dict[str, Any]:

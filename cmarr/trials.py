@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 
 from cmarr.command import seeds_of
 from cmarr.engine import NotFiniteError, fit
-from cmarr.equal_steps import Share, batches, epochs_within
+from cmarr.equal_steps import Share, batches, epochs_within, least
 from cmarr.fold_data import FoldData, fold_data
 from cmarr.settings import AnySystem, Features, merged
 from cmarr.settings.space import Value, nested
@@ -56,6 +57,7 @@ class Bench:
         """Trials up to the number that was asked for; what was there before counts."""
         budget, trials = self.args.steps * len(self.names), self.args.trials
         paths = self._paths()
+        self._within_budget({}, paths)
         done = min(trials, len(study.tried()))
         with counter("tuning", "step", trials * budget, done * budget) as bar:
             for number in range(done, trials):
@@ -76,6 +78,8 @@ class Bench:
             with FeatureStore(path) as store:
                 dims[modality] = store.dim
         stages = build(self.args.system, self.settings, dims, len(self.plan["classes"])).stages()
+        if not stages:
+            raise UserError(f"{self.args.system}: is solved, not trained in steps; take SPACE out of its settings")
         found = []
         for stage in stages:
             own = [name for name in type(self.settings).model_fields if getattr(self.settings, name) is stage.training]
@@ -90,34 +94,49 @@ class Bench:
         """Mean score over the folds and what else there is to say; None when a training failed, or none can be."""
         folds: dict[str, dict[str, Any]] = {}
         epochs: dict[str, int] = {}
-        reason = ""
+        reason, begin, lost = "", time.monotonic(), 0.0
         try:
             settings, epochs = self._within_budget(values, paths)
             for name in self.names:
+                begin = time.monotonic()
                 folds[name] = self._on_fold(settings, name, bar)
-        except (NotFiniteError, ValidationError) as error:
+        except (NotFiniteError, ValidationError, torch.OutOfMemoryError) as error:
             reason = " ".join(str(error).partition(";")[0].split())
+            lost = time.monotonic() - begin
         record = {
             "values": values, "epochs": epochs, "reason": reason,
-            "settings": nested(values | {f"{path}.epochs": count for path, count in epochs.items()}),
+            "settings": nested(values | self._batch_sizes(paths) | _of_fields(epochs, "epochs")),
             "scores": {name: fold["score"] for name, fold in folds.items()},
             "steps": round(fmean(fold["steps"] for fold in folds.values())) if folds else 0,
-            "seconds": round(sum(fold["seconds"] for fold in folds.values()), 1),
+            "seconds": round(lost + sum(fold["seconds"] for fold in folds.values()), 1),
         }  # fmt: skip
         return None if reason else fmean(record["scores"].values()), record
 
     def _within_budget(self, values: Mapping[str, Value], paths: list[str]) -> tuple[AnySystem, dict[str, int]]:
-        """Settings with these values and as many epochs as the budget allows, and the epochs by field."""
-        given = merged(self.settings.model_dump(), nested(values))
+        """Settings with these values and as many epochs as the budget allows, and the epochs by field.
+
+        UserError when the budget does not allow one.
+        """
+        given = merged(self.settings.model_dump(), nested({**values, **self._batch_sizes(paths)}))
         fields = list(dict.fromkeys(paths))
         utterances = [len(self.plan["folds"][name]["train"]) for name in self.names]
         shares = []
         for path in fields:
             each = fmean(batches(count, given[path]["batch_size"]) for count in utterances)
             shares.append(Share(given[path]["epochs"], each * paths.count(path)))
+        if self.args.steps < (needed := least(shares)):
+            raise UserError(
+                f"--steps: {self.args.steps} are less than an epoch of each stage of {self.args.system} on these "
+                f"folds; set tuning.steps to {needed} or more"
+            )
         epochs = dict(zip(fields, epochs_within(self.args.steps, shares), strict=True))
-        within = nested({f"{path}.epochs": count for path, count in epochs.items()})
+        within = nested(_of_fields(epochs, "epochs"))
         return type(self.settings).model_validate(merged(given, within)), epochs
+
+    def _batch_sizes(self, paths: list[str]) -> dict[str, Value]:
+        """The one for all systems, by setting; empty if each has its own."""
+        size = self.args.batch_size
+        return _of_fields(dict.fromkeys(paths, size), "batch_size") if size else {}
 
     def _on_fold(self, settings: AnySystem, name: str, bar: Any) -> dict[str, Any]:
         """`score`, `steps` and `seconds` of the training on a fold, which are kept until the trial has ended."""
@@ -133,10 +152,12 @@ class Bench:
         loading = time.monotonic() - begin
         with _quietly():
             outcome = fit(system, replace(task, counter=_within(bar)))
-        chosen = outcome.chosen(system.stages()[-1])
+        last = system.stages()[-1]
+        chosen = outcome.chosen(last)
         assert chosen is not None
+        score = chosen[fold.choice.deciding(last.training.score_window)]
         found = {
-            "fingerprint": mark, "score": chosen[fold.choice.column], "seconds": loading + outcome.seconds,
+            "fingerprint": mark, "score": score, "seconds": loading + outcome.seconds,
             "steps": sum(row["steps"] for row in outcome.history),
         }  # fmt: skip
         write_json(kept, found)
@@ -153,18 +174,23 @@ class Bench:
         return self._loaded[name]
 
 
+def _of_fields(values: Mapping[str, int], key: str) -> dict[str, Value]:
+    """Values by field as values by dotted setting."""
+    return {f"{field}.{key}": value for field, value in values.items()}
+
+
 def _short(value: Value) -> Value:
     """Three digits of a number: the others make no difference, and settings are written by hand, too."""
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
 def _within(bar: Any) -> Any:
-    """Makes the bar of a training a part of another bar."""
+    """Makes the bar of a training a part of another bar, whose total is not the training's to change."""
 
     @contextmanager
     def part(what: str, unit: str, total: int, done: int = 0) -> Iterator[Any]:
         bar.update(done)
-        yield bar
+        yield SimpleNamespace(update=bar.update, format_interval=bar.format_interval, total=total)
 
     return part
 

@@ -15,11 +15,12 @@ from cmarr.fold_data import fingerprints, notes, stores_in
 from cmarr.runtime import start_torch
 from cmarr.settings import AnySystem
 from cmarr.settings.space import around, at
+from cmarr.settings.tuning import ONE_FOLD
 from cmarr.study import Study, Tried
 from cmarr.trials import Bench
 from cmarr.variants import base
 from extractors.files import UserError, read_json, sha256, write_csv, write_json
-from extractors.fingerprint import code_fingerprint
+from extractors.fingerprint import code_fingerprint, versions
 from extractors.locks import hold
 
 LOG = logging.getLogger("cmarr")
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fold", nargs="*", help="folds whose validation utterances are scored; all if absent")
     parser.add_argument("--trials", type=int, required=True, help="settings to try, the given ones first")
     parser.add_argument("--steps", type=int, required=True, help="steps of the optimiser per trial, of all stages")
+    parser.add_argument("--batch-size", type=int, help="utterances per step in every stage; as configured if absent")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -42,6 +44,7 @@ def main(args: argparse.Namespace) -> None:
     about: dict[str, Any] = {
         "corpus": args.corpus, "system": args.system, "protocol": plan["protocol"], "origin": plan["origin"],
         "column": Choice(**plan["choice"]).column, "folds": names, "seed": args.seed, "steps": args.steps,
+        "batch_size": args.batch_size, "versions": versions(("torch", "numpy", "optuna")),
         "configured": json.loads(settings.model_dump_json()), "features": json.loads(args.features), "inputs": inputs,
         "notes": [*notes(stores), *plan["notes"]],
     }  # fmt: skip
@@ -67,13 +70,21 @@ def _check(args: argparse.Namespace, settings: AnySystem, plan: Mapping[str, Any
         raise UserError(f"--system: {args.system} has no search space: give its settings a SPACE (docs/tuning.md)")
     if args.trials < 1 or args.steps < 1:
         raise UserError("--trials and --steps: 1 or more, please")
+    if args.batch_size is not None and args.batch_size < 2:
+        raise UserError("--batch-size: 2 or more, please")
     if plan["choice"]["rows"] != "validation":
         raise UserError(
             f"{args.folds}: protocol {plan['protocol']} has no validation utterances to score; tune with `clean`"
         )
     if unknown := set(args.fold or ()) - set(plan["folds"]):
         raise UserError(f"--fold: {min(unknown)} is no fold of {args.folds}; name some of {', '.join(plan['folds'])}")
-    return args.fold or list(plan["folds"])
+    names = args.fold or list(plan["folds"])
+    if plan["protocol"] in ONE_FOLD and len(names) > 1:
+        raise UserError(
+            f"--fold: under {plan['protocol']} these {len(names)} folds validate on each other's test utterances; name "
+            'one, as `tuning.folds: ["1"]` does'
+        )
+    return names
 
 
 def _write(args: argparse.Namespace, about: dict[str, Any], tried: list[Tried]) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+BUDGET = ("trials", "steps", "batch_size", "protocol")
+EQUAL = ("seed", "folds", "column", "features", "inputs")
+"""what is the same for all systems of a corpus"""
 RING: dict[str, Any] = {"markersize": 10, "markerfacecolor": "none", "linestyle": "none"}
 
 
@@ -45,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     found = [_read(path) for path in args.chosen]
-    budgets = {(each.chosen["trials"], each.chosen["steps"], each.chosen["protocol"]) for each in found}
-    if len(budgets) > 1:
-        raise UserError("--chosen: trials, steps or protocols differ; run the rule `tuned` to have equal budgets")
+    if len({tuple(each.chosen[key] for key in BUDGET) for each in found}) > 1:
+        raise UserError(f"--chosen: {', '.join(BUDGET)} differ; run the rule `tuned` to have equal budgets")
+    _check_equal(args.chosen, found)
     content = with_tuned(json.loads(args.configuration), found)
     text = _comment(found, args.untuned) + _yaml(content)
     with publish(args.out) as draft:
@@ -56,11 +59,23 @@ def main(args: argparse.Namespace) -> None:
     save(draw(found), args.figure, f"{_said(found)} ({origins})", _notes(found), origins)
 
 
+def _check_equal(paths: Sequence[Path], found: Sequence[Tuning]) -> None:
+    """UserError when systems were tuned on different data of a corpus, or judged by different scores."""
+    first: dict[str, tuple[Path, Tuning]] = {}
+    for path, each in zip(paths, found, strict=True):
+        other, its = first.setdefault(each.chosen["corpus"], (path, each))
+        if differing := [key for key in EQUAL if each.chosen[key] != its.chosen[key]]:
+            raise UserError(
+                f"{path}: {', '.join(differing)} differ from those of {other}; delete the one that is out of date and "
+                "run the rule `tuned`"
+            )
+
+
 def with_tuned(configuration: Mapping[str, Any], found: Sequence[Tuning]) -> dict[str, Any]:
     """The configuration with what was chosen as its `tuned`; UserError if it is not valid."""
     tuned: dict[str, dict[str, Any]] = {}
     for each in found:
-        told = {key: each.chosen[key] for key in ("trials", "steps", "settings")}
+        told = {key: each.chosen[key] for key in ("trials", "steps", "folds", "settings")}
         tuned.setdefault(each.chosen["corpus"], {})[each.chosen["system"]] = told
     content = {key: value for key, value in configuration.items() if key != "tuned"} | {"tuned": tuned}
     parse(content)
@@ -81,8 +96,9 @@ def _yaml(content: Mapping[str, Any]) -> str:
 def _said(found: Sequence[Tuning]) -> str:
     """The budget, in words."""
     about = found[0].chosen
+    size = f" of {about['batch_size']} utterances" if about["batch_size"] else ""
     return (
-        f"{about['trials']} trials of {about['steps']} steps for each system and corpus, scored by "
+        f"{about['trials']} trials of {about['steps']} steps{size} for each system and corpus, scored by "
         f"{about['column'].partition('_')[2].replace('_', ' ').replace('uar', 'UAR')} of validation utterances, "
         f"protocol {about['protocol']}"
     )
@@ -92,6 +108,8 @@ def _comment(found: Sequence[Tuning], untuned: Sequence[str]) -> str:
     lines = [f"Made by `python -m cmarr tuned`: {_said(found)}; folds and seed as under `tuning`."]
     minutes = ", ".join(f"{e.chosen['system']} on {e.chosen['corpus']} {e.chosen['seconds'] / 60:.1f}" for e in found)
     lines.append(f"Minutes: {minutes}.")
+    if not found[0].chosen["batch_size"]:
+        lines.append("Batch sizes are those that are configured: equal steps are not equal utterances.")
     if untuned:
         lines.append(f"Without a search space, as configured: {', '.join(untuned)}.")
     return "".join(f"# {line}\n" for text in lines for line in textwrap.wrap(text, 118))
@@ -117,7 +135,7 @@ def draw(found: Sequence[Tuning]) -> Figure:
         panel.grid(color="#eeeeee")
         panel.set_axisbelow(True)
         panel.xaxis.get_major_locator().set_params(integer=True)
-    panel.set_xlabel("trial; the first one has the configured settings")
+    panel.set_xlabel("trial; the first one has the configured settings, epochs scaled to the budget")
     axes[0, 0].plot([], [], "o", color="#555555", markersize=4, linestyle="none", label="trial")
     axes[0, 0].plot([], [], color="#555555", drawstyle="steps-post", label="best so far")
     axes[0, 0].plot([], [], "o", color="#555555", label="chosen", **RING)

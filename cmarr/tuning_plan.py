@@ -8,7 +8,7 @@ from typing import Any
 
 from cmarr.config import settings_of
 from cmarr.ending import one_line, stop
-from cmarr.settings.tuning import PROTOCOLS
+from cmarr.settings.tuning import ONE_FOLD, PROTOCOLS
 from cmarr.variants import base
 from cmarr.workflow import Plan, as_json
 from extractors.errors import UserError
@@ -45,6 +45,13 @@ class TuningPlan:
         there = plan.folds(corpus)
         if unknown := [fold for fold in plan.config.tuning.folds or () if fold not in there]:
             stop(UserError(f"tuning.folds: {corpus} has no fold {unknown[0]}; name some of {', '.join(there)}"))
+        if protocol in ONE_FOLD and len(plan.config.tuning.folds or there) > 1:
+            stop(
+                UserError(
+                    f"tuning: under {protocol} folds validate on each other's test utterances; name one fold, such as "
+                    f'`tuning.folds: ["{there[0]}"]`'
+                )
+            )
         return f"{plan.results}/folds/{corpus}/{protocol}.json"
 
     def system(self, name: str, corpus: str) -> str:
@@ -56,5 +63,6 @@ class TuningPlan:
     def budget(self) -> str:
         """Arguments that are the same for every system."""
         tuning = self._config.tuning
+        size = f" --batch-size {tuning.batch_size}" if tuning.batch_size else ""
         folds = f" --fold {' '.join(tuning.folds)}" if tuning.folds else ""
-        return f"--trials {tuning.trials} --steps {tuning.steps} --seed {tuning.seed}{folds}"
+        return f"--trials {tuning.trials} --steps {tuning.steps} --seed {tuning.seed}{size}{folds}"

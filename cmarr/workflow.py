@@ -144,10 +144,12 @@ class Plan:
         with one_line():
             return as_json(settings_of(self.config, name, corpus))
 
-    def trials(self, name: str, corpus: str) -> int:
-        """How many settings tuning tried for a system or a variant of one on a corpus; 0 without."""
+    def tuned(self, name: str, corpus: str) -> str:
+        """Arguments that say how the settings of a system, or of a variant of one, were tuned; empty without."""
         tuned = self.config.tuned.get(corpus, {}).get(base(name))
-        return tuned.trials if tuned else 0
+        if tuned is None:
+            return ""
+        return f"--trials {tuned.trials}" + "".join(f" {each}" for each in ("--tuned-on", *tuned.folds) if tuned.folds)
 
     @property
     def recipe(self) -> str:
@@ -188,7 +190,7 @@ class Plan:
         chosen, corpus, first = self.config.studies, self.study_corpus, self.config.seeds[:1]
         if name == "protocols":
             others = [variant(system, {"protocol": each}) for each in chosen.protocols for system in self.rivals]
-            names = self._names([*self.rivals, *others])
+            names = self._names([*self.rivals, *others], "studies.protocols")
             return [run for corpus in self.corpora for run in self.runs(corpus, names, first)]
         if name == "table3":
             return self.runs(corpus, self._names([BASELINE, *chosen.ablations, FULL_MODEL]))
@@ -242,10 +244,10 @@ class Plan:
     def _missing(self, study: str) -> list[str]:
         return [system for system in NEEDED[study] if system not in self.systems]
 
-    def _names(self, names: Iterable[str]) -> list[str]:
-        """Systems and variants as their runs are named, each once."""
+    def _names(self, names: Iterable[str], key: str = "systems") -> list[str]:
+        """Systems and variants as their runs are named, each once; `key` is what an error says they are from."""
         with one_line():
-            return list(dict.fromkeys(run_name(self.config, name) for name in names))
+            return list(dict.fromkeys(run_name(self.config, name, key) for name in names))
 
     def _known(self, key: str) -> list[str]:
         """Folds of a study, by the key they are configured with; ends the program if there is no such fold."""

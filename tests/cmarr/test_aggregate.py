@@ -81,6 +81,7 @@ def test_other_folds_are_not_compared() -> None:
 def test_facts_name_every_different_statement_once() -> None:
     row = dict.fromkeys(FACTS, "") | {"protocol": "clean", "origin": "release"}
     found = facts([row, row | {"notes": "one"}, row | {"notes": "two", "origin": "synthetic"}])
+    assert facts([row | {"notes": "one; two"}, row | {"notes": "one; three"}])["notes"] == "one; two; three"
     assert (found["notes"], found["origin"], found["protocol"]) == ("one; two", "release, synthetic", "clean")
 
 

@@ -6,13 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmarr.engine import _batches
-from cmarr.equal_steps import Share, batches, epochs_within
+from cmarr.equal_steps import Share, batches, epochs_within, least
 
 
 @pytest.mark.parametrize("size", [2, 3, 16])
 def test_batches_are_those_of_the_engine(size: int) -> None:
     for utterances in range(2, 70):
         assert batches(utterances, size) == len(_batches(torch.arange(utterances), size))
+
+
+def test_the_least_is_an_epoch_of_each_stage() -> None:
+    stages = [Share(20, 10), Share(60, 2.5)]
+    assert least(stages) == 13
+    assert epochs_within(13, stages) == [1, 1]
 
 
 @pytest.mark.parametrize(

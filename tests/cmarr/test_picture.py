@@ -35,3 +35,4 @@ def test_a_note_that_only_some_corpora_have_names_them() -> None:
     rows = [{"corpus": corpus, "notes": notes} for corpus, notes in (("a", "x"), ("b", "x"), ("b", ""), ("b", "y"))]
     assert notes_of(rows) == ["x", "y (b)"]
     assert notes_of(rows[:1]) == ["x"]
+    assert notes_of([rows[0], {"corpus": "b", "notes": "x; z"}]) == ["x", "z (b)"]

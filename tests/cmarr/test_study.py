@@ -5,8 +5,11 @@ import sys
 from math import log10
 from pathlib import Path
 
+import pytest
+
 from cmarr.settings.space import Options, Range
 from cmarr.study import Study, Tried
+from extractors.errors import UserError
 
 SPACE = {"training.learning_rate": Range(1e-5, 1e-1, log=True), "size": Options((None, 8, 16))}
 FIRST = {"training.learning_rate": 1e-5, "size": 8}
@@ -66,6 +69,17 @@ def test_a_half_written_line_and_a_lock_of_the_dead_are_taken_away(tmp_path: Pat
     assert len(study(tmp_path).tried()) == 1
     step(study(tmp_path))
     assert study(tmp_path).tried() == expected
+
+
+@pytest.mark.parametrize("damage", [b"{", b"\xff", b"3", b"{}", b""])
+def test_a_damaged_line_in_the_middle_is_named_with_its_file(tmp_path: Path, damage: bytes) -> None:
+    step(study(tmp_path))
+    path = tmp_path / "f.journal"
+    first, _, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, damage + b"\n", *rest]))
+    with pytest.raises(UserError, match=r"f\.journal: line 2 is damaged; delete the file") as caught:
+        study(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_better_settings_are_found_than_by_chance(tmp_path: Path) -> None:

@@ -54,6 +54,28 @@ def test_a_record_says_what_was_trained_on_what(toy, model: Path) -> None:
         assert file.metadata() == {"origin": "synthetic"}
 
 
+CHOSEN = "settings chosen by validation scores"
+
+
+@pytest.mark.parametrize(
+    ("words", "notes"),
+    [
+        (["--trials", "4", "--tuned-on", "1", "2"], [f"{CHOSEN} of folds 1, 2, shared by all folds"]),
+        (["--trials", "4", "--tuned-on", "3"], [f"{CHOSEN} of fold 3, shared by all folds"]),
+        (["--trials", "4"], [f"{CHOSEN}, shared by all folds"]),
+        ([], []),
+        (
+            ["--trials", "4", "--system", "baseline-dropout-0"],
+            [f"{CHOSEN}, shared by all folds", "settings were tuned for baseline itself, not for its variants"],
+        ),
+        (["--system", "baseline-dropout-0"], []),
+    ],
+)
+def test_a_record_says_whose_scores_chose_the_settings(toy, tmp_path: Path, words: list[str], notes: list[str]) -> None:
+    assert run("cmarr", VERBS, [*toy.train_arguments(tmp_path), *words]) == 0
+    assert read_json(tmp_path / "record.json")["notes"] == ["untrained toy", *notes]
+
+
 def test_the_same_seed_gives_the_same_bytes(toy, model: Path, tmp_path: Path) -> None:
     system = read_json(model / "record.json")["system"]
     run("cmarr", VERBS, toy.train_arguments(tmp_path, system))

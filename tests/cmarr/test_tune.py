@@ -12,32 +12,11 @@ import pytest
 from cmarr.__main__ import VERBS
 from cmarr.training_state import TrainingState
 from extractors.console import run
-from extractors.files import read_csv, read_json, write_json
+from extractors.files import read_csv, read_json
 from extractors.locks import Lock
+from tests.cmarr.tuning_runs import SLOW, arguments, replaced
 
 TIMES = ("seconds",)
-SLOW = {"size": "tiny", "training": {"epochs": 3, "batch_size": 8, "learning_rate": 1e-5, "schedule": "constant"}}
-
-
-def arguments(
-    toy,
-    out: Path,
-    system: str = "baseline",
-    settings: dict[str, Any] | None = None,
-    trials: int = 3,
-    steps: int = 10,
-    folds: str = "1",
-) -> list[str]:
-    return [
-        "tune", "--corpus", toy.name, "--system", system, "--settings", json.dumps(settings or SLOW), "--features",
-        "{}", "--manifest", str(toy.manifest), "--folds", str(toy.folds), "--stores", str(toy.folder), "--seed", "1",
-        "--trials", str(trials), "--steps", str(steps), "--out-dir", str(out), "--device", "cpu", "--fold", *folds,
-    ]  # fmt: skip
-
-
-def replaced(words: list[str], key: str, *values: str) -> list[str]:
-    place = words.index(key) + 1
-    return [*words[:place], *values, *words[place + 1 :]]
 
 
 def told(out: Path) -> tuple[list[dict[str, str]], dict[str, Any]]:
@@ -82,34 +61,6 @@ def test_a_trial_is_a_training_with_these_settings(toy, whole: Path, tmp_path: P
     assert read_json(tmp_path / "record.json")["scores"]["validation_mean_uar"] == float(
         rows[chosen["chosen"] - 1]["fold1"]
     )
-
-
-@pytest.mark.parametrize("system", ["baseline", "mmin", "dicmor"])
-def test_all_systems_get_the_same_steps(toy, tmp_path: Path, system: str) -> None:
-    """Within half an epoch of the shortest stage, on the mean over folds of different sizes."""
-    once = {"epochs": 3, "batch_size": 8}
-    settings: dict[str, Any] = {"size": "tiny", "training": once}
-    if system == "mmin":
-        settings = {
-            "embedding": 8, "cascade_layers": [4], "teacher": {"epochs": 1, "batch_size": 16}, "training": once,
-        }  # fmt: skip
-    if system == "dicmor":
-        settings |= {"complete": once | {"epochs": 1}}
-    plan = read_json(toy.folds)
-    plan["folds"]["2"]["train"] = plan["folds"]["2"]["train"][:20]
-    folds = tmp_path / "folds.json"
-    write_json(folds, plan)
-    words = replaced(arguments(toy, tmp_path / "out", system, settings, 1, 40), "--folds", str(folds))
-    assert run("cmarr", VERBS, [*words, "2"]) == 0
-    (row,) = read_csv(tmp_path / "out/trials.csv")
-    sizes = [len(plan["folds"][name]["train"]) for name in "12"]
-    batches = {size: sum(-(-count // size) for count in sizes) / 2 for size in (8, 16)}
-    shortest = batches[16 if system == "mmin" else 8]
-    assert abs(int(row["steps"]) - 40) <= shortest / 2 + 1
-    if system != "baseline":
-        first = int(row["teacher.epochs" if system == "mmin" else "complete.epochs"]) * shortest
-        assert abs(first - 10) <= shortest  # a quarter of the epochs
-    assert float(row["score"]) == pytest.approx((float(row["fold1"]) + float(row["fold2"])) / 2)
 
 
 def guessed(row: dict[str, str]) -> str:
@@ -186,13 +137,14 @@ def test_more_trials_go_on_with_the_study(toy, whole: Path, tmp_path: Path, monk
     assert told(out)[0] == told(whole)[0][:2]
 
 
-@pytest.mark.parametrize("change", ["settings", "steps", "seed", "fold"])
+@pytest.mark.parametrize("change", ["settings", "steps", "seed", "fold", "batch-size"])
 def test_a_study_of_something_else_is_not_gone_on_with(toy, tmp_path: Path, change: str) -> None:
     out = tmp_path / "baseline"
     assert run("cmarr", VERBS, arguments(toy, out, trials=1)) == 0
     other = json.dumps(SLOW | {"kernel": 3})
-    word = {"settings": other, "steps": "20", "seed": "2", "fold": "2"}[change]
-    assert run("cmarr", VERBS, replaced(arguments(toy, out, trials=1), f"--{change}", word)) == 0
+    word = {"settings": other, "steps": "20", "seed": "2", "fold": "2", "batch-size": "8"}[change]
+    words = [*arguments(toy, out, trials=1), "--batch-size", "16"][: None if change == "batch-size" else -2]
+    assert run("cmarr", VERBS, replaced(words, f"--{change}", word)) == 0
     assert len(list((out / ".study").glob("*.journal"))) == 2
 
 
@@ -221,6 +173,20 @@ def test_a_protocol_without_validation_is_refused(
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.endswith(f"protocol {protocol} has no validation utterances to score; tune with `clean`")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("folds", ["12", "123"])
+def test_folds_that_validate_on_each_others_test_utterances_are_refused(
+    toy, tmp_path: Path, capsys: pytest.CaptureFixture[str], folds: str
+) -> None:
+    path = tmp_path / "folds.json"
+    assert run("cmarr", VERBS, replaced(toy.fold_arguments(path), "--protocol", "clean_session")) == 0
+    words = replaced(arguments(toy, tmp_path / "out", trials=1), "--folds", str(path))
+    assert run("cmarr", VERBS, [*words, *folds[1:]]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"under clean_session these {len(folds)} folds validate on each other's test" in line
+    assert line.endswith('name one, as `tuning.folds: ["1"]` does')
+    assert run("cmarr", VERBS, words) == 0
 
 
 def test_wrong_words_are_refused_in_one_line(toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from cmarr.config import parse, run_name, settings_of
 from cmarr.tuned import _read as read
 from cmarr.tuned import draw
 from extractors.console import run
-from extractors.files import UserError, write_csv, write_json
+from extractors.files import UserError, read_json, write_csv, write_json
 
 CONTENT: dict[str, Any] = {
     "corpora": {"toy": {"type": "iemocap", "root": "x"}, "clips": {"type": "msp_improv", "root": "y"}},
@@ -39,6 +39,8 @@ def made(folder: Path, corpora: tuple[str, ...] = ("toy", "clips"), trials: int 
             write_json(path, {
                 "corpus": corpus, "system": system, "trials": trials, "steps": 50, "settings": settings,
                 "protocol": "clean", "column": "validation_mean_uar", "origin": "synthetic", "notes": ["toy"],
+                "folds": ["1", "2"],
+                "batch_size": None, "seed": 1, "features": {}, "inputs": {"folds.json": "abc"},
                 "chosen": best + 1, "failed": int(system == "mmin"), "seconds": 66.0,
             })  # fmt: skip
             rows: list[dict[str, object]] = [{"score": score} for score in scores]
@@ -66,6 +68,7 @@ def test_the_result_is_a_configuration_that_says_how_it_was_made(tmp_path: Path)
     )
     assert "by mean UAR of validation utterances, protocol clean" in comment
     assert "Minutes: mmin on toy 1.1, cm_arr on toy 1.1, mmin on clips 1.1" in comment
+    assert "equal steps are not equal utterances" in comment
     assert "Without a search space, as configured: majority." in comment
     content = yaml.safe_load(text)
     assert {key: value for key, value in content.items() if key != "tuned"} == CONTENT
@@ -73,15 +76,41 @@ def test_the_result_is_a_configuration_that_says_how_it_was_made(tmp_path: Path)
     for corpus in ("toy", "clips"):
         for system, settings in CHOSEN.items():
             told = config.tuned[corpus][system]
-            assert (told.trials, told.steps, told.settings) == (4, 50, settings)
+            assert (told.trials, told.steps, told.folds, told.settings) == (4, 50, ("1", "2"), settings)
     assert (tmp_path / "tuning.png").stat().st_size > 10_000
 
 
 def test_unequal_budgets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [*made(tmp_path, ("toy",)), *made(tmp_path, ("clips",), trials=3)]
     assert run("cmarr", VERBS, words(tmp_path, paths)) == 1
-    assert "trials, steps or protocols differ" in capsys.readouterr().err.splitlines()[-1]
+    assert "trials, steps, batch_size, protocol differ" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "tuned.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("seed", 2), ("folds", ["1"]), ("column", "x"), ("features", {"max_tokens": 3}), ("inputs", {"folds.json": "d"})],
+)
+def test_systems_tuned_on_something_else_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, value: object
+) -> None:
+    paths = made(tmp_path)
+    write_json(paths[3], read_json(paths[3]) | {key: value})
+    assert run("cmarr", VERBS, words(tmp_path, paths)) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"{paths[3]}: {key} differ from those of {paths[2]}; delete the one" in line
+    write_json(paths[2], read_json(paths[2]) | {key: value})  # corpora need not agree
+    assert run("cmarr", VERBS, words(tmp_path, paths)) == 0
+
+
+def test_one_batch_size_is_named_as_part_of_the_budget(tmp_path: Path) -> None:
+    paths = made(tmp_path)
+    for path in paths:
+        write_json(path, read_json(path) | {"batch_size": 16})
+    assert run("cmarr", VERBS, words(tmp_path, paths)) == 0
+    text = (tmp_path / "tuned.yaml").read_text()
+    assert "4 trials of 50 steps of 16 utterances for" in text
+    assert "equal utterances" not in text
 
 
 def test_what_was_tuned_stands_above_systems_and_below_a_name() -> None:

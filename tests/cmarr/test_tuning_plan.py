@@ -38,6 +38,8 @@ def test_every_system_on_every_corpus_is_tuned_with_one_budget(content: dict[str
         f"results/tuning/{corpus}/{system}/chosen.json" for corpus in ("toy", "other") for system in ("mmin", "cm_arr")
     ]
     assert plan.budget == "--trials 3 --steps 50 --seed 4 --fold 2 1"
+    sized = planned(content, tuning={"batch_size": 16})
+    assert sized.budget == "--trials 20 --steps 2000 --seed 1 --batch-size 16"
     assert planned(content).budget == "--trials 20 --steps 2000 --seed 1"
     assert plan.folds("toy", "mmin") == "results/folds/toy/clean.json"
 
@@ -55,6 +57,18 @@ def test_protocols_that_tuning_needs_are_those_with_validation(content: dict[str
     for name in protocols:
         with pytest.raises(SystemExit, match=rf"^error: tuning: protocol {name} has no .* set `protocol: clean`$"):
             planned(content, protocol=name).folds("toy", "mmin")
+
+
+@pytest.mark.parametrize("protocol", tuning.ONE_FOLD)
+def test_folds_that_validate_on_each_others_test_utterances_are_not_tuned_together(
+    content: dict[str, Any], protocol: str
+) -> None:
+    line = rf'^error: tuning: under {protocol} .*; name one fold, such as `tuning\.folds: \["1"\]`$'
+    for folds in (None, ["1", "2"]):
+        with pytest.raises(SystemExit, match=line):
+            planned(content, protocol=protocol, tuning={"folds": folds}).folds("toy", "mmin")
+    one = planned(content, protocol=protocol, tuning={"folds": ["1"]})
+    assert one.folds("toy", "mmin") == f"results/folds/toy/{protocol}.json"
 
 
 def test_what_cannot_be_tuned_is_said_in_one_line(content: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

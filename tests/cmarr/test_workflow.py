@@ -143,7 +143,9 @@ def test_the_comparison_of_protocols_has_every_system_under_both_with_the_first_
     assert [both.protocol(name) for name in ("mmin", "mmin-protocol-mmin_script")] == ["clean", "mmin_script"]
     assert both.system("mmin-protocol-mmin_script", "toy") == both.system("mmin", "toy")
     assert all(re.fullmatch(both.constraints["protocol"], name) for name in ("clean", "mmin_script", "paper_last"))
-    with pytest.raises(SystemExit, match=r"^error: .*mmin-protocol-paper_last: .* training\.patience "):
+    with pytest.raises(
+        SystemExit, match=r"^error: .*: studies\.protocols: mmin-protocol-paper_last: .* training\.patience "
+    ):
         changed(plan, systems={"mmin": {"training": {"patience": 3}}}).study("protocols")
 
 

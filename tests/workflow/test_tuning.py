@@ -32,7 +32,7 @@ def test_nothing_is_tuned_unless_it_is_asked_for(project: Project) -> None:
 
 
 def test_what_was_tuned_is_what_is_trained(raw: Path, project: Project) -> None:
-    tuned = {"iemocap": {"cm_arr": {"trials": 7, "steps": 60, "settings": {"beta": 0.37}}}}
+    tuned = {"iemocap": {"cm_arr": {"trials": 7, "steps": 60, "folds": ["1", "3"], "settings": {"beta": 0.37}}}}
     content = small_config(raw) | {"tuned": tuned, "variants": ["cm_arr-beta-0.5"]}
     (project.folder / "tuned.yaml").write_text(yaml.safe_dump(content))
     shown = project.snakemake("--dry-run", "--printshellcmds", "results/table2.csv", configfile="tuned.yaml").stdout
@@ -42,7 +42,8 @@ def test_what_was_tuned_is_what_is_trained(raw: Path, project: Project) -> None:
     }
     for system, beta, trials in (("cm_arr", 0.37, 7), ("cm_arr-beta-0.5", 0.5, 7), ("mmin", None, 0)):
         assert len(lines[system]) == 3, shown
-        assert all(f"--trials {trials} " in line for line in lines[system])
+        assert all((f" --trials {trials} --tuned-on 1 3 --stores" in line) == bool(trials) for line in lines[system])
+        assert all(("--trials" in line) == bool(trials) for line in lines[system])
         assert all(f'"beta": {beta},' in line for line in lines[system] if beta)
 
 

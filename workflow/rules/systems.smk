@@ -40,7 +40,7 @@ rule train:
     params:
         settings=lambda wildcards: plan.system(wildcards.system, wildcards.corpus),
         features=plan.features,
-        trials=lambda wildcards: plan.trials(wildcards.system, wildcards.corpus),
+        tuned=lambda wildcards: plan.tuned(wildcards.system, wildcards.corpus),
         stores=f"{R}/features/{{corpus}}",
         folder=subpath(output.model, parent=True),
         code=lambda wildcards: plan.system_code("cmarr.train", wildcards.system),
@@ -58,7 +58,7 @@ rule train:
     shell:
         "python -m cmarr train --corpus {wildcards.corpus} --system {wildcards.system} --settings {params.settings:q}"
         " --features {params.features:q} --manifest {input.manifest} --folds {input.folds} --fold {wildcards.fold}"
-        " --seed {wildcards.seed} --trials {params.trials} --stores {params.stores} --threads {threads}"
+        " --seed {wildcards.seed} {params.tuned} --stores {params.stores} --threads {threads}"
         " --out-dir {params.folder} {plan.tensorboard} > {log} 2>&1"
 
 
