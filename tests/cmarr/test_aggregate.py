@@ -96,8 +96,9 @@ def test_the_speech_front_end_is_named_where_it_is_known() -> None:
 
 def test_what_is_no_release_says_so() -> None:
     row = dict.fromkeys(FACTS, "x") | {"fold": "1", "seed": "2", "origin": "release"}
-    assert len(statements([row])) == 1
-    assert "The data are composite" in statements([row | {"origin": "composite"}])[1]
+    rows = [row, row | {"seed": "3"}]
+    assert len(statements(rows)) == 1
+    assert "The data are composite" in statements([each | {"origin": "composite"} for each in rows])[1]
 
 
 def test_no_number_is_negative_nought() -> None:
