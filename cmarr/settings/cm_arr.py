@@ -45,7 +45,7 @@ class Sized(System):
     """Projection and fusion, which CM-ARR and its baseline share. A size of null means: as `size` says."""
 
     SPACE: ClassVar[Space] = {
-        "training.learning_rate": Range(1e-5, 1e-2, log=True),
+        "training.learning_rate": Range(1e-4, 1e-2, log=True),
         "training.weight_decay": Range(1e-4, 0.3, log=True),
         "dropout": Range(0.0, 0.5),
         "head_dropout": Range(0.0, 0.6),

@@ -31,7 +31,7 @@ class Cra(Family):
         "msp_improv": {"teacher": {"learning_rate": 5e-4, "batch_size": 64}},
     }
     SPACE: ClassVar[Space] = {
-        "training.learning_rate": Range(1e-5, 1e-2, log=True),
+        "training.learning_rate": Range(1e-4, 1e-2, log=True),
         "training.schedule": Options(("late_decay", "linear_decay", "constant")),
         "head_dropout": Range(0.0, 0.6),
         "embedding": Options((64, 128, 256)),
@@ -39,8 +39,8 @@ class Cra(Family):
         "reconstruction_weight": Range(0.002, 0.2, log=True),
     }
     IMPUTE_SPACE: ClassVar[Space] = {
-        "teacher.learning_rate": Range(1e-5, 1e-2, log=True),
-        "imputation.learning_rate": Range(1e-5, 1e-2, log=True),
+        "teacher.learning_rate": Range(1e-4, 1e-2, log=True),
+        "imputation.learning_rate": Range(1e-4, 1e-2, log=True),
         "text_dropout": Range(0.0, 0.6),
         "teacher_dropout": Range(0.0, 0.6),
         "embedding": Options((64, 128, 256)),

@@ -52,8 +52,8 @@ class Dicmor(System):
         "": {"training": PUBLISHED_TRAINING, "complete": merged(PUBLISHED_TRAINING, {"epochs": 20})},
     }
     SPACE: ClassVar[Space] = {
-        "complete.learning_rate": Range(1e-5, 1e-2, log=True),
-        "training.learning_rate": Range(1e-5, 1e-2, log=True),
+        "complete.learning_rate": Range(1e-4, 1e-2, log=True),
+        "training.learning_rate": Range(1e-4, 1e-2, log=True),
         "text_dropout": Range(0.0, 0.5),
         "text_attention_dropout": Range(0.0, 0.5),
         "output_dropout": Range(0.0, 0.6),

@@ -22,8 +22,8 @@ class Family(System):
     """What the MMIN family shares: encoders of one vector per modality, a cascade of autoencoders, a teacher."""
 
     SPACE: ClassVar[Space] = {
-        "teacher.learning_rate": Range(1e-5, 1e-2, log=True),
-        "training.learning_rate": Range(1e-5, 1e-2, log=True),
+        "teacher.learning_rate": Range(1e-4, 1e-2, log=True),
+        "training.learning_rate": Range(1e-4, 1e-2, log=True),
         "text_dropout": Range(0.0, 0.6),
         "teacher_dropout": Range(0.0, 0.6),
         "head_dropout": Range(0.0, 0.6),
