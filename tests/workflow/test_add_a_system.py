@@ -54,7 +54,8 @@ def test_a_system_is_one_file_and_one_entry(project: Project) -> None:
     means = {row["system"]: float(row["uar_mean"]) for row in rows if row["condition"] == "svt"}
     assert min(means["vote"], means["nearest"]) > 40  # the demo's features tell the four classes
     assert {row["epochs"] for row in rows if row["system"] == "nearest"} == {""}
-    assert "Solved for, not trained in epochs: nearest." in (project.folder / "results/table2.txt").read_text()
+    told = " ".join((project.folder / "results/table2.txt").read_text().split())
+    assert "Solved for, not trained in epochs: nearest." in told
     curve = "results/figures/learning/iemocap/nearest.png"
     assert project.snakemake(curve).returncode == 0
 

@@ -10,7 +10,7 @@ import torch
 from cmarr.__main__ import VERBS
 from cmarr.engine import probabilities
 from cmarr.learning import Run, draw
-from cmarr.scores import guesses
+from cmarr.scores import predictions
 from cmarr.settings import Majority
 from cmarr.vocabulary import CONDITIONS
 from extractors.console import run
@@ -51,8 +51,8 @@ def test_trained_and_predicted_like_any_system_ties_go_to_the_first_class(toy, t
     labels = [row["label"] for row in toy.rows if row["utterance"] in read_json(toy.folds)["folds"]["1"]["train"]]
     counts = [labels.count(name) for name in toy.classes]
     for condition in CONDITIONS:
-        _, _, found = guesses(tmp_path / f"out/{condition}.csv", list(toy.classes))
-        assert set(found.tolist()) == {counts.index(max(counts))}
+        found = predictions(tmp_path / f"out/{condition}.csv", list(toy.classes))
+        assert set(found.guesses.tolist()) == {counts.index(max(counts))}
     arguments = ["learning", "--models", str(model / "history.csv"), "--out", str(tmp_path / "majority.png")]
     assert run("cmarr", VERBS, arguments) == 0
     (panel,) = draw([Run(record, read_csv(model / "history.csv"))]).axes
