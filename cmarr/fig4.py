@@ -102,6 +102,6 @@ def draw(found: Mapping[str, Sweep], chosen: Mapping[str, Cell], plain: str) -> 
         panel.set_xlim(-0.5, max(len(sweep), 1) - 0.5)
         panel.set_xlabel(PARAMETERS[name])
         panel.grid(axis="y", color="#eeeeee")
-    axes[0, 0].set_ylabel("WAR, UAR (%); bars: 95 % interval over folds")
+    axes[0, 0].set_ylabel("WAR, UAR (%), 95 % over folds")
     legend(figure)
     return figure

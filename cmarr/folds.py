@@ -97,7 +97,7 @@ class Protocol:
     """what every table has to say about its figures"""
 
 
-SAME_WORDS = "scripted plays are in all sessions; IEMOCAP's have the same words in training and test"
+SAME_WORDS = "scripted plays are in all sessions (IEMOCAP's have the same words in training and test)"
 TEST_SELECTED = "the epoch was chosen on test data, so the figures are too good"
 PROTOCOLS = {
     "clean": Protocol(clean_folds, "validation"),
