@@ -16,6 +16,7 @@ from cmarr.batch import Batch
 from cmarr.blocks.rows import moved
 from cmarr.choice import Choice
 from cmarr.data import Dataset
+from cmarr.equal_steps import batches
 from cmarr.optimisation import class_weights, optimizer_of, rate_factor, set_up, train_step
 from cmarr.systems.base import Stage, SystemModule
 from cmarr.training_progress import TrainingProgress
@@ -99,7 +100,7 @@ def fit(system: SystemModule, task: Task) -> Fit:
         LOG.info("going on behind epoch %d", len(outcome.history))
         task.show(outcome.history)
     start = time.monotonic() - outcome.seconds
-    steps = {stage.name: len(_batches(task.train, stage.training.batch_size)) for stage in stages}
+    steps = {stage.name: batches(len(task.train), stage.training.batch_size) for stage in stages}
     with TrainingProgress(stages, steps, outcome, task.counter) as progress:
         for number, stage in enumerate(stages):
             if number < outcome.stage:

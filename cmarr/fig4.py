@@ -79,6 +79,7 @@ def main(args: argparse.Namespace) -> None:
     used = [row for row in scores if row["system"] in chosen]
     origin = facts(used)["origin"]
     title = f"{args.system} on {corpora[0]} ({origin}), {described(used)}: average over the six missing conditions"
+    title += "; bars: 95 % intervals over folds" * (len({row["fold"] for row in used}) > 1)
     title += f". {ONE_SEED}" * single_seed(used)
     save(draw(found, chosen, args.system), args.out_figure, title, notes_of(used), origin)
 
@@ -102,6 +103,6 @@ def draw(found: Mapping[str, Sweep], chosen: Mapping[str, Cell], plain: str) -> 
         panel.set_xlim(-0.5, max(len(sweep), 1) - 0.5)
         panel.set_xlabel(PARAMETERS[name])
         panel.grid(axis="y", color="#eeeeee")
-    axes[0, 0].set_ylabel("WAR, UAR (%), 95 % over folds")
+    axes[0, 0].set_ylabel("WAR, UAR (%)")
     legend(figure)
     return figure
